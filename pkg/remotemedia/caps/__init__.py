@@ -1,0 +1,21 @@
+"""Caps: the media formats that a port accepts or produces, and their text form."""
+
+from __future__ import annotations
+
+from remotemedia.caps.constraint import Constraint, Exact, OneOf, Range
+from remotemedia.caps.media import ANY, FIELDS, Caps, Format, differing_fields, make_format
+from remotemedia.caps.text import parse_caps
+
+__all__ = [
+    "ANY",
+    "FIELDS",
+    "Caps",
+    "Constraint",
+    "Exact",
+    "Format",
+    "OneOf",
+    "Range",
+    "differing_fields",
+    "make_format",
+    "parse_caps",
+]

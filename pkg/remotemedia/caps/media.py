@@ -1,0 +1,149 @@
+"""Caps: the media formats that a port accepts or produces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from remotemedia.caps.constraint import Constraint, intersect, is_subset
+from remotemedia.data import Data
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "audio": ("sample_rate", "channels", "format"),
+    "video": ("width", "height", "framerate", "pixel_format", "codec"),
+    "image": ("width", "height", "format", "pixel_format"),
+    "tensor": ("dtype",),
+    "text": ("encoding", "format"),
+    "json": ("schema",),
+    "binary": ("mime_type",),
+    "file": ("mime_type", "extension"),
+    "control": (),
+}
+"""Media type → the fields that a format of it can constrain."""
+
+
+class Format(msgspec.Struct, frozen=True):
+    """One media type with constraints on some of its fields.
+
+    Attributes
+    ----------
+    media : str
+        A key of `FIELDS`.
+    fields : tuple of (str, Constraint)
+        In the order of `FIELDS`; a field that is not listed may have any value.
+    """
+
+    media: str
+    fields: tuple[tuple[str, Constraint], ...] = ()
+
+    def get(self, name: str) -> Constraint | None:
+        """The constraint on a field; None for any value."""
+        for field, constraint in self.fields:
+            if field == name:
+                return constraint
+        return None
+
+    def with_fields(self, changes: Mapping[str, Constraint | None]) -> Format:
+        """A copy in which these fields have other constraints (None lifts one)."""
+        fields = {**dict(self.fields), **changes}
+        return Format(self.media, _ordered(self.media, fields))
+
+    def accepts(self, data: Data) -> bool:
+        """Whether a value has this format. A field that the value does not tell is accepted."""
+        if data.media != self.media:
+            return False
+        if not self.fields:
+            return True
+        actual = data.caps_fields()
+        return all(
+            name not in actual or constraint.accepts(actual[name])
+            for name, constraint in self.fields
+        )
+
+    def intersect(self, other: Format) -> Format | None:
+        """What both accept; None when that is nothing."""
+        if self.media != other.media:
+            return None
+        fields: dict[str, Constraint | None] = dict(self.fields)
+        for name, theirs in other.fields:
+            ours = fields.get(name)
+            both = theirs if ours is None else intersect(ours, theirs)
+            if both is None:
+                return None
+            fields[name] = both
+        return Format(self.media, _ordered(self.media, fields))
+
+    def is_subset(self, other: Format) -> bool:
+        """Whether `other` accepts everything of this format."""
+        return self.media == other.media and all(
+            (ours := self.get(name)) is not None and is_subset(ours, theirs)
+            for name, theirs in other.fields
+        )
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{name}={constraint}" for name, constraint in self.fields)
+        return f"{self.media}({inside})" if inside else self.media
+
+
+class Caps(msgspec.Struct, frozen=True):
+    """Alternatives, the first preferred; None of them means any data at all."""
+
+    formats: tuple[Format, ...] | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether nothing is constrained."""
+        return self.formats is None
+
+    def accepts(self, data: Data) -> bool:
+        """Whether a value has one of the formats."""
+        return self.formats is None or any(item.accepts(data) for item in self.formats)
+
+    def intersect(self, other: Caps) -> Caps | None:
+        """What both accept, in this one's order of preference; None when that is nothing."""
+        if self.formats is None:
+            return other
+        if other.formats is None:
+            return self
+        both = [a.intersect(b) for a in self.formats for b in other.formats]
+        kept = tuple(dict.fromkeys(item for item in both if item is not None))
+        return Caps(kept) if kept else None
+
+    def is_subset(self, other: Caps) -> bool:
+        """Whether `other` surely accepts everything that this accepts."""
+        if other.formats is None:
+            return True
+        if self.formats is None:
+            return False
+        return all(any(a.is_subset(b) for b in other.formats) for a in self.formats)
+
+    def __str__(self) -> str:
+        return "any" if self.formats is None else " | ".join(map(str, self.formats))
+
+
+ANY = Caps()
+"""No constraint at all."""
+
+
+def make_format(media: str, fields: Mapping[str, Constraint | None]) -> Format:
+    """A format from a mapping, fields brought into the order of `FIELDS`."""
+    return Format(media, _ordered(media, fields))
+
+
+def differing_fields(produced: Format, accepted: Format) -> Iterable[tuple[str, str, str]]:
+    """For two formats of one media type: (field, what is produced, what is accepted)."""
+    for name, theirs in accepted.fields:
+        ours = produced.get(name)
+        if ours is not None and intersect(ours, theirs) is None:
+            yield name, str(ours), str(theirs)
+
+
+def _ordered(
+    media: str, fields: Mapping[str, Constraint | None]
+) -> tuple[tuple[str, Constraint], ...]:
+    return tuple(
+        (name, constraint)
+        for name in FIELDS[media]
+        if (constraint := fields.get(name)) is not None
+    )

@@ -1,0 +1,131 @@
+"""Audio: a block of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from msgspec import StructMeta
+from numpy.typing import NDArray
+
+from remotemedia.data.base import Data, Metadata, check_common, require_int
+from remotemedia.data.formats import AUDIO_DTYPES, AUDIO_FORMATS, frozen
+from remotemedia.errors import DataError
+
+MAX_SAMPLE_RATE = 10_000_000  # Hz: above any converter, so a larger one is a mistake
+
+
+class Audio(Data, frozen=True, eq=False, gc=False):
+    """A block of audio samples, planar.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(channels, frames) or (frames,), dtype=float32, int16, int32, uint8]
+        One row per channel. 1-D becomes one channel; float64 becomes float32. A writable array is
+        copied, a read-only C-contiguous one is taken as it is.
+    sample_rate : int
+        Frames per second, Hz.
+    pts_us, stream_id, metadata
+        See `Data`.
+
+    Raises
+    ------
+    DataError
+        For another dtype, another shape, no channel, or a rate that is no positive integer.
+    """
+
+    samples: NDArray[Any]
+    sample_rate: int
+    pts_us: int | None = None
+    stream_id: str | None = None
+    metadata: Metadata | None = None
+
+    media: ClassVar[str] = "audio"
+    wire_type: ClassVar[int] = 1
+    unchecked: ClassVar[Callable[..., Audio]]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return int(self.samples.shape[0])
+
+    @property
+    def frames(self) -> int:
+        """Samples per channel."""
+        return int(self.samples.shape[1])
+
+    @property
+    def format(self) -> str:
+        """``F32``, ``I16``, ``I32`` or ``U8``."""
+        return AUDIO_FORMATS[self.samples.dtype]
+
+    @property
+    def duration_us(self) -> int:
+        """Duration, µs, rounded."""
+        return round(self.frames * 1_000_000 / self.sample_rate)
+
+    def with_samples(self, samples: NDArray[Any]) -> Audio:
+        """The same block with other samples, which it takes over and makes read-only.
+
+        For nodes: no check and no copy. `samples` is a C-contiguous array of a supported dtype,
+        `[shape=(channels, frames)]`, that the caller has just made and will not write again.
+        """
+        samples.setflags(write=False)
+        return _unchecked(samples, self.sample_rate, self.pts_us, self.stream_id, self.metadata)
+
+    def caps_fields(self) -> dict[str, object]:
+        """`sample_rate`, `channels`, `format`."""
+        return {
+            "sample_rate": self.sample_rate,
+            "channels": self.channels,
+            "format": self.format,
+        }
+
+    def _checked(self) -> Self:
+        samples, rate = self.samples, self.sample_rate
+        if (
+            type(samples) is np.ndarray
+            and samples.ndim == 2
+            and samples.dtype in AUDIO_FORMATS
+            and (flags := samples.flags).c_contiguous
+            and not flags.writeable
+            and type(rate) is int
+            and 0 < rate <= MAX_SAMPLE_RATE
+            and samples.shape[0]
+        ):
+            if self.pts_us is not None or self.stream_id or self.metadata is not None:
+                check_common(self)
+            return self
+        rate = require_int("sample_rate", rate, 1)
+        if rate > MAX_SAMPLE_RATE:
+            raise DataError(f"sample_rate must be at most {MAX_SAMPLE_RATE} Hz, not {rate}")
+        check_common(self)
+        good = _planar(samples)
+        return _unchecked(good, rate, self.pts_us, self.stream_id, self.metadata)  # type: ignore[return-value]
+
+
+_unchecked: Callable[..., Audio] = partial(StructMeta.__call__, Audio)
+Audio.unchecked = _unchecked
+
+
+def _planar(samples: object) -> NDArray[Any]:
+    if not isinstance(samples, np.ndarray):
+        kind = type(samples).__name__
+        raise DataError(f"samples must be a numpy array, not {kind}: use np.asarray(...)")
+    if samples.ndim == 1:
+        samples = samples[np.newaxis, :]
+    if samples.ndim != 2 or samples.shape[0] == 0:
+        raise DataError(
+            f"samples must have shape (channels, frames) or (frames,), not {samples.shape}"
+        )
+    if samples.dtype == np.float64:
+        return frozen(samples, np.float32)
+    if samples.dtype.newbyteorder("=") not in AUDIO_FORMATS:
+        known = ", ".join(str(dtype) for dtype in AUDIO_DTYPES.values())
+        raise DataError(
+            f"samples of dtype {samples.dtype} are not supported (use {known}): "
+            "scale them to one of these, e.g. (samples / 2**23).astype(np.float32) for 24-bit"
+        )
+    return frozen(samples, samples.dtype.newbyteorder("="))

@@ -1,0 +1,261 @@
+"""Every error of RemoteMedia, in one tree.
+
+::
+
+    RemoteMediaError
+    ├── ManifestError            the manifest has problems; all of them, each with its place
+    ├── GraphError               nodes and edges that do not fit together (builder)
+    ├── UnknownNodeTypeError     no node of that name; names the nearest
+    ├── UnavailableError         known, but not on this host; names the install command
+    ├── ParamsError              parameters that a node refuses
+    ├── CapsError                media formats
+    │   ├── CapsSyntaxError      the text form of caps, with the column
+    │   ├── CapsMismatchError    two ends of an edge that share no format
+    │   └── FormatError          live data outside the caps of the port that it reached
+    ├── DataError                a value that no data type accepts
+    ├── WireError                bytes that are no valid frame; names field and offset
+    ├── NodeError                a node raised, or broke the contract
+    │   └── NodeOutputError      a node returned something that is not data
+    ├── AsyncGraphError          `run` was called on a graph that needs an event loop
+    └── SessionError             a live session
+        ├── SessionClosedError   you closed it
+        ├── SessionFinishedError you finished its input, then sent more
+        ├── SessionFailedError   it broke; `__cause__` is why
+        └── AddressError         no such node or port, or it does not accept that type
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class RemoteMediaError(Exception):
+    """Base of all errors raised on purpose by RemoteMedia.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where, and what to do about it.
+    node : str, optional
+        Id of the node concerned.
+    port : str, optional
+        Port of that node.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, *, node: str | None = None, port: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.node = node
+        self.port = port
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The form in which an error crosses a worker or a socket."""
+        return {"code": self.code, "message": str(self), "node": self.node, "port": self.port}
+
+
+class Problem:
+    """One thing wrong with a manifest, or worth a warning.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what would be right.
+    path : tuple of str or int
+        Where in the document: ``("nodes", 3, "params", "gain_db")``.
+    line, column : int, optional
+        The same place in the text, both counted from 1.
+    """
+
+    __slots__ = ("column", "line", "message", "path")
+
+    def __init__(
+        self,
+        message: str,
+        path: Sequence[str | int] = (),
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        self.message = message
+        self.path = tuple(path)
+        self.line = line
+        self.column = column
+
+    @property
+    def where(self) -> str:
+        """``"7:16"``, or the path where there is no text to point into."""
+        if self.line is not None:
+            return f"{self.line}:{self.column}"
+        return format_path(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+    def __repr__(self) -> str:
+        return f"Problem({self.message!r}, {self.path!r}, {self.line!r}, {self.column!r})"
+
+
+def format_path(path: Sequence[str | int]) -> str:
+    """``nodes[3].params.gain_db``"""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "manifest"
+
+
+class ManifestError(RemoteMediaError):
+    """A manifest that cannot be used; `problems` lists everything that is wrong with it."""
+
+    code = "manifest"
+
+    def __init__(self, problems: Iterable[Problem], source: str = "manifest") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        count = len(self.problems)
+        head = f"{source}: {count} problem{'s' if count != 1 else ''}"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+class GraphError(RemoteMediaError):
+    """Nodes and edges that do not make a graph; `problems` lists all."""
+
+    code = "graph"
+
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class UnknownNodeTypeError(RemoteMediaError):
+    """No registered node has that name."""
+
+    code = "unknown_node_type"
+
+
+class UnavailableError(RemoteMediaError):
+    """A node, executor or backend that exists but cannot work on this host."""
+
+    code = "unavailable"
+
+
+class ParamsError(RemoteMediaError):
+    """Parameters outside what the node accepts."""
+
+    code = "params"
+
+
+class CapsError(RemoteMediaError):
+    """Media formats that are malformed or do not fit."""
+
+    code = "caps"
+
+
+class CapsSyntaxError(CapsError):
+    """The text form of caps cannot be read; `column` counts from 1."""
+
+    code = "caps_syntax"
+
+    def __init__(self, message: str, text: str, column: int) -> None:
+        super().__init__(f"{message}, at column {column} of {text!r}")
+        self.text = text
+        self.column = column
+
+
+class CapsMismatchError(CapsError):
+    """The two ends of an edge share no format."""
+
+    code = "caps_mismatch"
+
+
+class FormatError(CapsError):
+    """Data reached a port that does not accept its format."""
+
+    code = "format"
+
+
+class DataError(RemoteMediaError, ValueError):
+    """A value that the data type does not accept."""
+
+    code = "data"
+
+
+class WireError(RemoteMediaError, ValueError):
+    """Bytes that are not a valid frame.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    field : str
+        The field of the frame.
+    offset : int
+        Where that field starts, in bytes from the start of the frame.
+    """
+
+    code = "wire"
+
+    def __init__(self, message: str, field: str, offset: int) -> None:
+        super().__init__(f"{field} at byte {offset}: {message}")
+        self.field = field
+        self.offset = offset
+
+
+class NodeError(RemoteMediaError):
+    """A node raised; the exception is `__cause__`."""
+
+    code = "node"
+
+
+class NodeOutputError(NodeError):
+    """A node returned something that is not data."""
+
+    code = "node_output"
+
+
+class AsyncGraphError(RemoteMediaError):
+    """`run` was called on a graph that needs an event loop."""
+
+    code = "async_graph"
+
+
+class SessionError(RemoteMediaError):
+    """A live session cannot do what was asked."""
+
+    code = "session"
+
+
+class SessionClosedError(SessionError):
+    """The session was closed by its owner."""
+
+    code = "session_closed"
+
+
+class SessionFinishedError(SessionError):
+    """Data was sent after `finish`."""
+
+    code = "session_finished"
+
+
+class SessionFailedError(SessionError):
+    """The session broke; `__cause__` says why."""
+
+    code = "session_failed"
+
+
+class AddressError(SessionError):
+    """No such node or port in the session, or it does not accept that type."""
+
+    code = "address"
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """``"; did you mean 'AudioResample'?"`` for the closest candidate, else an empty string.
+
+    At most 4,096 candidates are compared, so that a huge manifest cannot make an error expensive.
+    """
+    pool = [candidate for candidate, _ in zip(candidates, range(4096), strict=False)]
+    folded = {candidate.lower(): candidate for candidate in pool}
+    match = difflib.get_close_matches(name.lower()[:128], folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[match[0]]!r}?" if match else ""

@@ -1,0 +1,270 @@
+"""The node contract: what a node declares, and what the session calls, in which order.
+
+Life of a node, never two calls at once::
+
+    open(ctx) → process(data)* → finish() → close()
+                 reset() after an interrupt, reconfigure(ctx) when a format changes
+
+`close` runs if and only if `open` succeeded.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import msgspec
+
+from remotemedia.caps import Caps, parse_caps
+from remotemedia.clock import Clock
+from remotemedia.data import Data
+from remotemedia.errors import DataError, ParamsError
+
+INPUT = "in"
+OUTPUT = "out"
+
+Behaviour = Literal["static", "configured", "passthrough", "adaptive", "runtime_discovered"]
+"""How the formats of a node come about; see `Node.capabilities`."""
+
+
+class NodeParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the parameters of a node.
+
+    Fields carry unit, range and meaning by ``Annotated[float, msgspec.Meta(ge=…, description=…)]``;
+    they become the JSON Schema, the node reference and the forms of the UI.
+    """
+
+
+class Emit(NamedTuple):
+    """One output on a named port, for nodes with several."""
+
+    port: str
+    data: Data
+
+
+Output = Data | Emit
+Result = None | Output | Iterable[Output]
+"""What a synchronous `process` may return."""
+AsyncResult = Awaitable[Result] | AsyncIterator[Output]
+"""What an ``async def process`` gives."""
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a node is told when it opens.
+
+    Attributes
+    ----------
+    node : str
+        Its id.
+    clock : Clock
+        The session clock: for timers and deadlines, never `time` or `asyncio.sleep`.
+    inputs, outputs : mapping of port to Caps
+        The negotiated format of each port; what nothing constrains is left open.
+    """
+
+    node: str
+    clock: Clock
+    inputs: Mapping[str, Caps]
+    outputs: Mapping[str, Caps]
+
+
+class Node:
+    """Base of all nodes.
+
+    A subclass declares caps and `Params`, and implements `process` (or `produce`, for a source).
+    `process` takes ``(self, data)`` where there is one input port and ``(self, data, port)`` where
+    there are several. It returns None, one `Data`, an `Emit`, or an iterable of these; as a
+    generator each item flows on before the next is computed. ``async def`` makes an async node,
+    which runs beside the others behind a bounded queue.
+
+    Parameters
+    ----------
+    params : Params, optional
+        An instance of the class's `Params`; or give its fields as keywords.
+    """
+
+    Params: ClassVar[type[NodeParams]] = NodeParams
+    """The class of the parameters: a nested ``class Params(rm.Params)``."""
+    input_caps: ClassVar[str | Mapping[str, str]] = "any"
+    """Caps of the input, or of each input port by name, in text form. A source has ``{}``."""
+    output_caps: ClassVar[str | Mapping[str, str]] = "any"
+    """Caps of the output, or of each output port by name, in text form. A sink has ``{}``."""
+    capabilities: ClassVar[Behaviour] = "static"
+    """``static``: outputs are as declared. ``configured``: `output_formats` derives them from
+    params. ``passthrough``: outputs have the format of the input. ``adaptive``: the node can
+    produce whatever its consumers want, within what it declares. ``runtime_discovered``: known
+    once open."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Packages beyond the core that the node imports, as requirements (``"scipy>=1.11"``)."""
+    backends: ClassVar[tuple[str, ...]] = ()
+    """What the node can compute with; the first is the default and works in both worlds."""
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Other accepted names of parameters → the parameter."""
+
+    params: Any
+    backend: str | None = None
+
+    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
+        self.params = self.Params(**fields) if params is None else params
+
+    # -- formats -----------------------------------------------------------------------------
+
+    @classmethod
+    def input_ports(cls, params: NodeParams) -> dict[str, Caps]:
+        """Input ports and what they accept, given the parameters."""
+        return _ports(cls.input_caps, INPUT)
+
+    @classmethod
+    def output_ports(cls, params: NodeParams) -> dict[str, Caps]:
+        """Output ports and what they may produce, given the parameters."""
+        return _ports(cls.output_caps, OUTPUT)
+
+    @classmethod
+    def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
+        """What the output ports produce when the inputs have these formats.
+
+        The default is what is declared; for ``passthrough`` nodes the formats of the first input,
+        within what is declared.
+        """
+        declared = cls.output_ports(params)
+        if cls.capabilities != "passthrough" or not inputs:
+            return declared
+        given = next(iter(inputs.values()))
+        return {port: given.intersect(caps) or caps for port, caps in declared.items()}
+
+    # -- life --------------------------------------------------------------------------------
+
+    def open(self, ctx: Context) -> None | Awaitable[None]:
+        """Get ready. May be ``async`` on an async node."""
+
+    def process(self, data: Any) -> Any:
+        """One input → what comes of it."""
+        raise NotImplementedError(f"{type(self).__name__} has no process()")
+
+    def finish(self) -> Any:
+        """End of input: return or yield the tail, as from `process`."""
+
+    def close(self) -> None | Awaitable[None]:
+        """Let go of what `open` took."""
+
+    def reset(self) -> None:
+        """Forget the stream (after an interrupt), as if just opened."""
+
+    def reconfigure(self, ctx: Context) -> None:
+        """A format has changed; the tail of the old one is still to be emitted by `process`."""
+
+
+def is_async(node: Node | type[Node]) -> bool:
+    """Whether the node needs an event loop."""
+    return any(
+        inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
+        for method in (node.process, getattr(node, "produce", None))
+    )
+
+
+def is_source(node: Node | type[Node]) -> bool:
+    """Whether the node produces by itself."""
+    return hasattr(node, "produce")
+
+
+def make_params(cls: type[Node], fields: Mapping[str, object], node: str | None = None) -> NodeParams:
+    """Build a node's parameters from plain values.
+
+    Accepts camelCase and the node's aliases for the names.
+
+    Raises
+    ------
+    ParamsError
+        With the field, what was given and what is accepted.
+    """
+    named = {parameter_name(cls, name): value for name, value in fields.items()}
+    try:
+        return msgspec.convert(named, cls.Params)
+    except msgspec.ValidationError as error:
+        raise ParamsError(f"parameters of {cls.__name__}: {error}", node=node) from None
+
+
+def parameter_name(cls: type[Node], name: str) -> str:
+    """The parameter that `name` means: itself, an alias, or its camelCase."""
+    known = cls.Params.__struct_fields__
+    if name in known:
+        return name
+    if name in cls.aliases:
+        return cls.aliases[name]
+    snake = "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+    return snake if snake in known else cls.aliases.get(snake, name)
+
+
+# -- the short form ------------------------------------------------------------------------------
+
+
+class FunctionNode(Node):
+    """A node made of one function; its keyword-only arguments are the parameters."""
+
+    function: ClassVar[Callable[..., Any]]
+
+    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
+        super().__init__(params, **fields)
+        self._arguments = msgspec.structs.asdict(self.params)
+
+
+def function_node(function: Callable[..., Any]) -> type[Node]:
+    """Make a node class of a function, a generator, a coroutine or an async generator."""
+    signature = inspect.signature(function, eval_str=True)
+    fields: list[Any] = []
+    positional = 0
+    for argument in signature.parameters.values():
+        if argument.kind is argument.KEYWORD_ONLY:
+            kind = object if argument.annotation is argument.empty else argument.annotation
+            required = argument.default is argument.empty
+            fields.append(
+                (argument.name, kind) if required else (argument.name, kind, argument.default)
+            )
+        elif argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD):
+            positional += 1
+        else:
+            raise DataError(f"node function {function.__name__}: *args and **kwargs have no form")
+    if positional not in (1, 2):
+        raise DataError(
+            f"node function {function.__name__} takes (data) or (data, port), "
+            f"then its parameters after a '*'; it takes {positional} positional arguments"
+        )
+    params = msgspec.defstruct(
+        "Params", fields, bases=(NodeParams,), frozen=True, kw_only=True, forbid_unknown_fields=True
+    )
+    body: dict[str, Any] = {
+        "function": staticmethod(function),
+        "Params": params,
+        "process": _process_method(function, bool(fields)),
+        "__doc__": function.__doc__,
+        "__module__": function.__module__,
+        "__qualname__": function.__qualname__,
+    }
+    return types.new_class(function.__name__, (FunctionNode,), exec_body=lambda ns: ns.update(body))
+
+
+def _process_method(function: Callable[..., Any], has_params: bool) -> Callable[..., Any]:
+    if inspect.isasyncgenfunction(function):
+
+        async def stream(self: FunctionNode, *data: Any) -> AsyncIterator[Any]:
+            async for item in function(*data, **self._arguments):
+                yield item
+
+        return stream
+    if inspect.iscoroutinefunction(function):
+
+        async def wait(self: FunctionNode, *data: Any) -> Any:
+            return await function(*data, **self._arguments)
+
+        return wait
+    if has_params:
+        return lambda self, *data: function(*data, **self._arguments)
+    return lambda self, *data: function(*data)
+
+
+def _ports(declared: str | Mapping[str, str], default: str) -> dict[str, Caps]:
+    if isinstance(declared, str):
+        return {default: parse_caps(declared)}
+    return {port: parse_caps(text) for port, text in declared.items()}

@@ -1,0 +1,20 @@
+"""Nodes that change audio."""
+
+NODES = {
+    "AudioChunker": "chunker:AudioChunker",
+    "AudioFormatConvert": "format_convert:AudioFormatConvert",
+    "AudioResample": "resample:AudioResample",
+    "ChannelMix": "channel_mix:ChannelMix",
+    "Gain": "gain:Gain",
+}
+
+ALIASES = {
+    "AudioChannelMixer": "ChannelMix",
+    "AudioChunkerNode": "AudioChunker",
+    "AudioResampleNode": "AudioResample",
+    "ChannelMixer": "ChannelMix",
+    "FastResampleNode": "AudioResample",
+    "FormatConverter": "AudioFormatConvert",
+    "RustFormatConverterNode": "AudioFormatConvert",
+    "RustResampleNode": "AudioResample",
+}

@@ -1,0 +1,5 @@
+"""Nodes on text."""
+
+NODES = {"TextCollector": "collector:TextCollector"}
+
+ALIASES = {"TextCollectorNode": "TextCollector"}
