@@ -1,6 +1,7 @@
 """Set-up for all tests, in CPython and in Pyodide alike.
 
 * ``async def`` tests run on a fresh `VirtualClock`; the `clock` fixture is that clock.
+* Tests that one_world.toml gives to the other world are left out.
 * Hypothesis draws the same examples on every run.
 * With ``--wheel FILE`` the run is refused unless the `remotemedia` under test is that wheel's.
 * With ``--report FILE`` the outcome of every test id is written as JSON.
@@ -15,6 +16,7 @@ import hashlib
 import inspect
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -22,6 +24,11 @@ import hypothesis
 import pytest
 import remotemedia
 from remotemedia.testing import VirtualClock
+
+sys.path.insert(0, str(Path(__file__).parent))
+from one_world import entries
+
+OTHER_WORLD = "native" if sys.platform == "emscripten" else "pyodide"
 
 hypothesis.settings.register_profile(
     "remotemedia",
@@ -55,6 +62,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     return f"remotemedia: {Path(remotemedia.__file__).parent}"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # Before the import, which may be what is impossible here.
+    path = collection_path.relative_to(config.rootpath).as_posix()
+    return True if any(entry.id == path for entry in entries(OTHER_WORLD)) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    elsewhere = entries(OTHER_WORLD)
+    left_out = [item for item in items if any(entry.matches(item.nodeid) for entry in elsewhere)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def difference_from_wheel(package: Path, wheel: Path) -> str:

@@ -1,0 +1,97 @@
+// Runs pytest inside Pyodide under Node, on the built wheel, and writes what happened to each test.
+//
+//   node scripts/pyodide_pytest.mjs DIST WHEEL REPORT TIMEOUT_S [pytest arguments...]
+//
+// Pyodide lives in a worker thread, so that this thread can watch it: Python there has no timer
+// that could interrupt a test.
+import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+
+const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+const PACKAGES = ["numpy", "msgspec", "pyyaml", "pytest", "hypothesis"];
+
+if (isMainThread) watch();
+else await runTests(workerData);
+
+function watch() {
+  const [dist, wheel, report, timeoutS, ...pytestArguments] = process.argv.slice(2);
+  const worker = new Worker(fileURLToPath(import.meta.url), {
+    workerData: { dist: resolve(dist), wheel: resolve(wheel), pytestArguments },
+  });
+  let doing = "booting Pyodide";
+  let alarm;
+  const fail = (why) => {
+    console.error(`inside Pyodide, ${doing}: ${why}`);
+    process.exit(1);
+  };
+  const rearm = () => {
+    clearTimeout(alarm);
+    alarm = setTimeout(() => fail(`not done within ${timeoutS} s`), timeoutS * 1000);
+  };
+  rearm();
+  worker.on("message", (message) => {
+    if (message.kind === "doing") {
+      doing = message.what;
+      rearm();
+    } else {
+      clearTimeout(alarm);
+      writeFileSync(report, message.report);
+      process.exitCode = message.exitCode;
+    }
+  });
+  worker.on("error", (error) => fail(error.stack ?? error));
+}
+
+async function runTests({ dist, wheel, pytestArguments }) {
+  const { loadPyodide } = await import(pathToFileURL(`${dist}/pyodide.mjs`));
+  const py = await loadPyodide({ indexURL: `${dist}/` });
+  // A worker's own process.stdin, stdout and stderr have no file descriptor for Pyodide to use.
+  py.setStdin({ stdin: () => null });
+  py.setStdout({ write: (bytes) => writeSync(1, bytes) });
+  py.setStderr({ write: (bytes) => writeSync(2, bytes) });
+  await py.loadPackage([...PACKAGES, pathToFileURL(wheel).href], { messageCallback: () => {} });
+  mountReadOnly(py, REPOSITORY, "/repository");
+  const wheelInside = `/tmp/${basename(wheel)}`;
+  py.FS.writeFile(wheelInside, readFileSync(wheel));
+  py.registerJsModule("watching_runner", {
+    doing: (what) => parentPort.postMessage({ kind: "doing", what }),
+  });
+  const run = py.runPython(`
+    import os, sys
+    import pytest
+    import watching_runner
+
+    class Watched:
+        def pytest_runtest_logstart(self, nodeid):
+            watching_runner.doing(nodeid)
+
+        def pytest_sessionfinish(self):
+            watching_runner.doing("ending the run")
+
+    def run(arguments):
+        sys.dont_write_bytecode = True
+        os.chdir("/repository")
+        return int(pytest.main(list(arguments), plugins=[Watched()]))
+
+    run
+  `);
+  // Called from plain synchronous code, not from a task of the page's loop: see VirtualClock.
+  const exitCode = run([
+    ...["--color=no", `--wheel=${wheelInside}`, "--report=/tmp/report.json"],
+    ...pytestArguments,
+  ]);
+  const report = py.FS.analyzePath("/tmp/report.json").exists
+    ? py.FS.readFile("/tmp/report.json", { encoding: "utf8" })
+    : "{}";
+  parentPort.postMessage({ kind: "done", exitCode, report });
+}
+
+/** Mount a folder of this machine so that Python can read it and never write to it. */
+function mountReadOnly(py, hostFolder, folder) {
+  const { NODEFS } = py.FS.filesystems;
+  const getMode = NODEFS.getMode;
+  NODEFS.getMode = (path) => getMode(path) & ~0o222; // Emscripten's own permission check does the rest
+  py.mountNodeFS(folder, hostFolder);
+}
