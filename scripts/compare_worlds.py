@@ -62,9 +62,7 @@ def main(native_report: str, pyodide_report: str, *options: str) -> int:
     for problem in found:
         print(problem)
     both = len(native.keys() & pyodide.keys())
-    print(
-        f"{len(native.keys() & pyodide.keys())} tests ran in both worlds, {only_native} natively only"
-    )
+    print(f"{both} tests ran in both worlds, {len(native) - both} natively only")
     print(closing_line("native", native))
     print(closing_line("pyodide", pyodide))
     failed = "failed" in {*native.values(), *pyodide.values()}
