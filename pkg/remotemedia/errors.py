@@ -67,9 +67,11 @@ class Problem:
         Where in the document: ``("nodes", 3, "params", "gain_db")``.
     line, column : int, optional
         The same place in the text, both counted from 1.
+    at_key : bool
+        Whether the place is the name of the field, not its value.
     """
 
-    __slots__ = ("column", "line", "message", "path")
+    __slots__ = ("at_key", "column", "line", "message", "path")
 
     def __init__(
         self,
@@ -77,11 +79,13 @@ class Problem:
         path: Sequence[str | int] = (),
         line: int | None = None,
         column: int | None = None,
+        at_key: bool = False,
     ) -> None:
         self.message = message
         self.path = tuple(path)
         self.line = line
         self.column = column
+        self.at_key = at_key
 
     @property
     def where(self) -> str:

@@ -1,0 +1,33 @@
+"""Manifests: a pipeline as data, loaded within bounds, with every problem and its place."""
+
+from __future__ import annotations
+
+from remotemedia.manifest.loader import load_manifest
+from remotemedia.manifest.model import (
+    Batch,
+    CircuitBreaker,
+    Connection,
+    Manifest,
+    MediaCapabilities,
+    Metadata,
+    NodeSpec,
+    Policy,
+    Queue,
+    Restart,
+    Retry,
+)
+
+__all__ = [
+    "Batch",
+    "CircuitBreaker",
+    "Connection",
+    "Manifest",
+    "MediaCapabilities",
+    "Metadata",
+    "NodeSpec",
+    "Policy",
+    "Queue",
+    "Restart",
+    "Retry",
+    "load_manifest",
+]

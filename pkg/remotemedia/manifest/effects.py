@@ -1,0 +1,94 @@
+"""Fields that are accepted and kept but change nothing here, and the warnings that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from remotemedia.errors import Problem
+from remotemedia.manifest.model import Manifest
+from remotemedia.manifest.tree import Path
+
+MANIFEST = {
+    "python_env": "packages are installed by the user, see `remotemedia doctor`",
+    "runtime": "the same manifest runs on every host",
+    "config": "parameters belong to a node, in its params",
+    "defaults": "parameters belong to a node, in its params",
+}
+METADATA = {
+    "auto_negotiate": "converters are not inserted yet",
+}
+NODE = {
+    "is_streaming": "every node streams",
+    "capabilities": "executor says where a node runs",
+    "runtime_hint": "nodes run in the Python that loads the manifest, or where executor says",
+    "execution": "executor says where a node runs",
+    "docker": "there is no container executor",
+    "fast_path": "every synchronous inline node takes the fast path",
+    "media_capabilities": "only the formats that nodes declare are checked yet",
+    "policy": "policies are not applied yet",
+}
+INLINE_NODE = {
+    "host": "it is for nodes with executor: remote",
+    "process_group": "it is for nodes with executor: process",
+    "python_deps": "inline nodes use the packages that are installed",
+}
+CONNECTION = {
+    "type": "ports declare what they carry",
+    "params": "edges have no parameters but queue",
+}
+
+
+def warnings(manifest: Manifest, renamed: Mapping[Path, str]) -> list[Problem]:
+    """One warning per field without effect, at its first use, with the number of uses."""
+    found: dict[str, tuple[Path, str, int]] = {}
+
+    def look(part: msgspec.Struct, path: Path, reasons: Iterable[tuple[str, str, object]]) -> None:
+        for name, reason, default in reasons:
+            if getattr(part, name) != default:
+                place, _, count = found.get(name, ((*path, name), "", 0))
+                found[name] = (place, reason, count + 1)
+
+    look(manifest, (), _with_defaults(manifest, MANIFEST))
+    look(manifest.metadata, ("metadata",), _with_defaults(manifest.metadata, METADATA))
+    for part, entries, inline in (
+        ("nodes", manifest.nodes, True),
+        ("connections", manifest.connections, False),
+    ):
+        if not entries:
+            continue
+        always = _with_defaults(entries[0], NODE if inline else CONNECTION)
+        only_inline = _with_defaults(entries[0], INLINE_NODE) if inline else ()
+        for index, entry in enumerate(entries):
+            look(entry, (part, index), always)
+            if inline and entry.executor == "inline":
+                look(entry, (part, index), only_inline)
+    problems = [
+        Problem(f"{name} has no effect here: {reason}{_times(count)}", path, at_key=True)
+        for name, (path, reason, count) in found.items()
+    ]
+    configs = [path for path, given in renamed.items() if given == "config"]
+    if configs:
+        problems.append(
+            Problem(f"config is read as params{_times(len(configs))}", configs[0], at_key=True)
+        )
+    problems += [
+        Problem(f"metadata {name!r} is kept, but means nothing here", ("metadata", name), at_key=True)
+        for name in list(manifest.metadata.extra)[:10]
+    ]
+    return problems
+
+
+def _with_defaults(
+    part: msgspec.Struct, reasons: Mapping[str, str]
+) -> list[tuple[str, str, object]]:
+    defaults = {}
+    for field in msgspec.structs.fields(part):
+        factory = field.default_factory
+        defaults[field.name] = field.default if factory is msgspec.NODEFAULT else factory()
+    return [(name, reason, defaults[name]) for name, reason in reasons.items()]
+
+
+def _times(count: int) -> str:
+    return f" ({count:,} times)" if count > 1 else ""
