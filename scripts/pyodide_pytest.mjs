@@ -23,7 +23,7 @@ function watch() {
   let doing = "booting Pyodide";
   let alarm;
   const fail = (why) => {
-    console.error(`inside Pyodide, ${doing}: ${why}`);
+    console.error(`\n${why}\nPyodide stopped; it was at: ${doing}`);
     process.exit(1);
   };
   const rearm = () => {

@@ -79,7 +79,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def difference_from_wheel(package: Path, wheel: Path) -> str:
-    """How the imported package differs from the wheel's; empty if it does not."""
+    """How the imported package differs from the installed wheel's; empty if it does not."""
+    if package.parent.name != "site-packages":
+        return f"{package} is not an installed package"
     with zipfile.ZipFile(wheel) as archive:
         record_name = next(name for name in archive.namelist() if name.endswith("/RECORD"))
         record = archive.read(record_name).decode()
