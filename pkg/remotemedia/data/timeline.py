@@ -33,11 +33,11 @@ class Anchor(NamedTuple):
 class Timeline:
     """Turns sample positions of one stream into time stamps, without drift.
 
-    ``pts = anchor + round(n · 10⁶ / rate)``, halves up, in integers: the length of a block is never
-    rounded and added. Blocks without a time stamp go on from the one before. A block whose stamp is
-    off by more than the tolerance starts a new anchor: a gap, which the node marks on its output
-    with `mark_gap`. A smaller deviation is the rounding of the sender's stamps and is passed over;
-    it is measured from the anchor, so what adds up is found once it exceeds the tolerance.
+    ``pts = anchor + round(n · 10⁶ / rate)``: the length of a block is never rounded and added. Blocks
+    without a time stamp go on from the one before. A block whose stamp is off by more than the
+    tolerance starts a new anchor: a gap, which the node marks on its output with `mark_gap`. A
+    smaller deviation is the rounding of the sender's stamps and is passed over; it is measured from
+    the anchor, so what adds up is found once it exceeds the tolerance.
 
     Before the first stamp is known, times are None; once it is, earlier samples have one too.
 
@@ -139,5 +139,7 @@ def mark_gap(metadata: Metadata | None, gap_us: int) -> Metadata | None:
 
 
 def _time(anchor: Anchor, position: int, per: int, rate: int) -> int:
+    # round(n · 10⁶ / rate) in integers: exact for any length of stream, halves to even.
     scale = rate * per
-    return anchor.pts_us + (2_000_000 * (position - anchor.position * per) + scale) // (2 * scale)
+    whole, rest = divmod(1_000_000 * (position - anchor.position * per), scale)
+    return anchor.pts_us + whole + (2 * rest > scale or (2 * rest == scale and whole % 2))

@@ -65,7 +65,7 @@ def test_a_gap_starts_a_new_anchor(gap_us: int) -> None:
     timeline.feed(0, 160)
     assert timeline.feed(10_000 + gap_us, 160) == gap_us
     assert timeline.feed(None, 160) == 0
-    assert timeline.pts_us(159) == 9938  # 9937.5, halves up
+    assert timeline.pts_us(159) == 9938  # 9937.5, halves to even
     assert timeline.pts_us(160) == 10_000 + gap_us
     assert timeline.pts_us(320) == 20_000 + gap_us
     gap = timeline.next_gap(0)
@@ -78,7 +78,7 @@ def test_fractional_positions_serve_a_resampler() -> None:
     timeline = Timeline(48_000)
     timeline.feed(0, 480)
     timeline.feed(20_000, 480)
-    assert [timeline.pts_us(k * 3, 1) for k in (0, 1, 159)] == [0, 63, 9938]  # 48 → 16 kHz
+    assert [timeline.pts_us(k * 3, 1) for k in (0, 1, 159)] == [0, 62, 9938]  # 48 → 16 kHz
     assert timeline.pts_us(161 * 160, 147) == 3651  # 44.1 from 48 kHz would be 161/44100 s
     assert timeline.pts_us(480 * 7 - 1, 7) == 9997
     assert timeline.pts_us(480 * 7, 7) == 20_000

@@ -1,0 +1,227 @@
+"""Polyphase: rational resampling of a stream, the same samples however the stream is cut."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from remotemedia.nodes.audio.kaiser import LowPass, Quality, polyphase_taps
+
+Samples = NDArray[np.float32]
+
+MAX_BANK = 1 << 20  # taps: 4 MiB. A ratio that needs more has its taps interpolated
+TABLE_PHASES = {Quality.LOW: 256, Quality.MEDIUM: 1024, Quality.HIGH: 4096}
+GATHERED = 1 << 17  # samples copied at a time where windows follow no pattern
+
+
+def _count(first: int, last: int) -> NDArray[np.int64]:
+    # numpy's default integer has 32 bits in Pyodide, and phases are multiplied by rates.
+    return np.arange(first, last, dtype=np.int64)
+
+
+class Segment(NamedTuple):
+    """Neighbouring phases whose input windows start at evenly spaced samples.
+
+    Attributes
+    ----------
+    first : int
+        Number of its first phase.
+    start : int
+        Where that phase's window starts, in input samples from the start of the period.
+    taps : np.ndarray [shape=(phases, width), dtype=float32]
+        Padded with zeros on both sides to make up for the spacing being even.
+    """
+
+    first: int
+    start: int
+    taps: Samples
+
+
+class Filter:
+    """The taps of one ratio and quality. Output sample k lies at input time ``k * down / up``.
+
+    An exact filter holds the taps of all `up` phases. Where those would need more than
+    `MAX_BANK`, it holds a table of phases instead, between which taps are interpolated linearly;
+    the table is so fine that the error stays below the stop-band (`high`: π²/8·4096⁻², −142 dB).
+
+    Attributes
+    ----------
+    reach : int
+        An output sample depends on this many input samples before, and as many after it.
+    slack : int
+        By how much more a padded window may reach out, either way.
+    """
+
+    def __init__(self, up: int, down: int, quality: Quality) -> None:
+        self.up, self.down = up, down
+        low_pass = LowPass(quality, min(1.0, up / down))
+        self.reach = math.ceil(low_pass.half_width)
+        self.slack = 0
+        self.segments: list[Segment] = []
+        self.table: Samples | None = None
+        if 2 * self.reach * up <= MAX_BANK:
+            self.stride = (2 * down + up) // (2 * up)  # the whole number nearest to down / up
+            self._lay_out(polyphase_taps(low_pass, _count(0, up) * down % up, up))
+        else:
+            self.phases = max(1, TABLE_PHASES[quality] * min(up, down) // down)
+            self.table = polyphase_taps(low_pass, _count(0, self.phases + 1), self.phases)
+            self.table.setflags(write=False)
+
+    def _lay_out(self, taps: Samples) -> None:
+        """Cut the phases into segments, so that no window is padded by more than a quarter."""
+        up, width = self.up, 2 * self.reach
+        drift = abs(self.down - self.stride * up)  # input samples per `up` outputs
+        length = up if drift == 0 else max(1, min(up, width * up // (4 * drift)))
+        for first in range(0, up, length):
+            rows = _count(first, min(first + length, up))
+            offsets = rows * self.down // up - (rows - first) * self.stride
+            base = int(offsets.min())
+            offsets -= base
+            pad = int(offsets.max())
+            padded = np.zeros((len(rows), width + pad), np.float32)
+            columns = offsets[:, None] + np.arange(width)
+            np.put_along_axis(padded, columns, taps[rows], axis=1)
+            padded.setflags(write=False)
+            self.slack = max(self.slack, pad)
+            self.segments.append(Segment(first, base - self.reach + 1, padded))
+
+    def render(self, first: int, last: int, buffer: Samples, origin: int) -> Samples:
+        """Compute output samples `first` to `last` (not included) of one channel.
+
+        Parameters
+        ----------
+        buffer : np.ndarray [shape=(frames,), dtype=float32]
+            Contiguous input, at least `reach` + `slack` samples more on either side.
+        origin : int
+            Number of its first sample.
+        """
+        out = np.empty(last - first, np.float32)
+        if self.table is not None:
+            self._interpolated(self.table, first, out, buffer, origin)
+            return out
+        up = self.up
+        while first < last:
+            period, phase = divmod(first, up)
+            periods = (last - first) // up if phase == 0 else 0
+            count = periods * up or min(up - phase, last - first)
+            here = out[len(out) - (last - first) :][:count].reshape(periods or 1, -1)
+            self._periods(phase, here, buffer, period * self.down - origin)
+            first += count
+        return out
+
+    def _periods(self, phase: int, out: Samples, buffer: Samples, position: int) -> None:
+        """Fill `out` [shape=(periods, phases)], from `phase` on, of periods from `position` on."""
+        # Every output is one inner loop of einsum over all its taps: its sum does not depend on
+        # how many others are computed with it. Neither `@` nor convolve would promise that.
+        last = phase + out.shape[1]
+        strides = (self.down * 4, self.stride * 4, 4)
+        for first, start, taps in self.segments:
+            low, high = max(phase, first), min(last, first + len(taps))
+            if low < high:
+                skipped = low - first
+                offset = (position + start + skipped * self.stride) * 4
+                shape = (out.shape[0], high - low, taps.shape[1])
+                windows: Samples = np.ndarray(shape, np.float32, buffer, offset, strides)
+                np.einsum(
+                    "bpj,pj->bp",
+                    windows,
+                    taps[skipped : skipped + high - low],
+                    out=out[:, low - phase : high - phase],
+                )
+
+    def _interpolated(
+        self, table: Samples, first: int, out: Samples, buffer: Samples, origin: int
+    ) -> None:
+        width = table.shape[1]
+        step = max(1, GATHERED // width)
+        across = np.arange(width) - (self.reach - 1)
+        for done in range(0, len(out), step):
+            count = min(step, len(out) - done)
+            period, phase = divmod(first + done, self.up)
+            inputs, part = np.divmod(_count(phase, phase + count) * self.down, self.up)
+            row, rest = np.divmod(part * self.phases, self.up)
+            taps = table[row]
+            taps += (table[row + 1] - taps) * (rest / self.up).astype(np.float32)[:, None]
+            inputs += period * self.down - origin
+            windows = buffer[inputs[:, None] + across]
+            np.einsum("pj,pj->p", windows, taps, out=out[done : done + count])
+
+
+@lru_cache(maxsize=8)
+def make_filter(up: int, down: int, quality: Quality) -> Filter:
+    """The filter of a ratio, designed once per process."""
+    return Filter(up, down, quality)
+
+
+class Polyphase:
+    """Resamples one stream, block by block.
+
+    Output sample k is the band-limited input at time ``k / target_rate``: the delay of the filter
+    is taken out. What comes of n input samples is ``ceil(n * target_rate / source_rate)`` samples,
+    every one whose time lies before the end of the input. The stream is taken to be silent before
+    its start and after its end.
+
+    Parameters
+    ----------
+    source_rate, target_rate : int
+        Hz.
+    channels : int
+        Rows of every block.
+    quality : Quality
+        Of the filter.
+    """
+
+    def __init__(self, source_rate: int, target_rate: int, channels: int, quality: Quality) -> None:
+        common = math.gcd(source_rate, target_rate)
+        self._filter = make_filter(target_rate // common, source_rate // common, quality)
+        self._received = 0  # input samples so far
+        self._sent = 0  # output samples so far
+        margin = self._filter.reach + self._filter.slack
+        self._origin = -margin  # number of the first sample in the history
+        self._history = np.zeros((channels, margin), np.float32)
+
+    @property
+    def latency(self) -> int:
+        """How many input samples an output waits for after its own time."""
+        return self._filter.reach
+
+    def push(self, samples: Samples) -> Samples:
+        """Take a block, give the output samples that are complete.
+
+        Parameters
+        ----------
+        samples : np.ndarray [shape=(channels, frames), dtype=float32]
+            A sample that is not finite counts as 0: multiplied by a tap of 0 it would be NaN.
+        """
+        self._received += samples.shape[1]
+        if not np.isfinite(samples).all():
+            samples = np.where(np.isfinite(samples), samples, np.float32(0))
+        return self._advance(samples, self._received - self._filter.reach)
+
+    def finish(self) -> Samples:
+        """Give the rest, up to the end of the input."""
+        silence = np.zeros((len(self._history), self._filter.reach), np.float32)
+        return self._advance(silence, self._received)
+
+    def _advance(self, samples: Samples, until: int) -> Samples:
+        """Append to the history and compute the outputs that lie before input time `until`."""
+        filter_ = self._filter
+        channels = len(self._history)
+        ahead = np.zeros((channels, filter_.slack), np.float32)  # met only by taps of 0
+        buffer = np.concatenate((self._history, samples, ahead), axis=1)
+        first, last = self._sent, max(self._sent, -(-until * filter_.up // filter_.down))
+        out = np.empty((channels, last - first), np.float32)
+        if last > first:
+            for row, channel in zip(out, buffer, strict=True):
+                row[:] = filter_.render(first, last, channel, self._origin)
+            self._sent = last
+        oldest = last * filter_.down // filter_.up - filter_.reach - filter_.slack
+        end = self._origin + buffer.shape[1] - filter_.slack
+        keep = min(max(oldest, self._origin), end)
+        self._history = buffer[:, keep - self._origin : end - self._origin].copy()
+        self._origin = keep
+        return out
