@@ -1,0 +1,48 @@
+"""Executors: where a node runs. `inline` is here; others plug in by entry point."""
+
+from __future__ import annotations
+
+from remotemedia.errors import UnavailableError, nearest
+from remotemedia.executors.base import Executor
+from remotemedia.executors.inline import Inline
+from remotemedia.registry import entry_points
+
+ENTRY_POINT_GROUP = "remotemedia.executors"
+
+_PROVIDED_BY = {
+    "process": "the native package, which this version does not ship yet",
+    "worker": "the browser package, which this version does not ship yet",
+    "remote": "the server package, which this version does not ship yet",
+    "ray": "the scale package, which this version does not ship yet",
+}
+
+
+def find_executor(name: str) -> Executor:
+    """The executor of that name.
+
+    Raises
+    ------
+    UnavailableError
+        There is none on this host; says what provides it.
+    """
+    if name == "inline":
+        return Inline()
+    points = {point.name: point for point in entry_points(ENTRY_POINT_GROUP)}
+    if name not in points:
+        provider = _PROVIDED_BY.get(name)
+        if provider is None:
+            hint = nearest(name, ["inline", *points, *_PROVIDED_BY])
+            raise UnavailableError(f"unknown executor {name!r}{hint}")
+        raise UnavailableError(
+            f"executor {name!r} comes with {provider}: use 'executor: inline' (the default)"
+        )
+    try:
+        executor = points[name].load()()
+    except Exception as error:
+        raise UnavailableError(f"executor {name!r} cannot be loaded here: {error}") from error
+    if not isinstance(executor, Executor):
+        raise UnavailableError(f"executor {name!r}: {points[name].value} is no Executor")
+    return executor
+
+
+__all__ = ["ENTRY_POINT_GROUP", "Executor", "Inline", "find_executor"]

@@ -1,0 +1,23 @@
+"""The contract of an executor."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from remotemedia.graph import GraphNode
+from remotemedia.node import Node
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Decides where a node runs by giving the session the object that it calls.
+
+    For `inline` that is the node itself. Another executor gives a proxy: an async node that speaks
+    to the real one, so that to the session a node elsewhere is just an async node.
+    """
+
+    def is_async(self, node: GraphNode) -> bool:
+        """Whether what `create` gives needs an event loop."""
+
+    def create(self, node: GraphNode) -> Node:
+        """The object that the session opens and calls for this node."""

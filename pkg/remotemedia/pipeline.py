@@ -1,0 +1,214 @@
+"""Pipeline: the public way in. A manifest, or built by hand; run over a finite input, or live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from remotemedia.clock import Clock
+from remotemedia.data import Data, Packet
+from remotemedia.errors import ManifestError, Problem
+from remotemedia.graph import Graph
+from remotemedia.graph import load as load_graph
+from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
+from remotemedia.manifest.document import Source
+from remotemedia.negotiation import check_declared
+from remotemedia.plan import Plan, compile_plan
+
+if TYPE_CHECKING:
+    from remotemedia.session.run import OnError, Run
+    from remotemedia.session.session import Session
+
+
+class Pipeline:
+    """A pipeline: nodes and connections, checked when they are complete.
+
+    Parameters
+    ----------
+    manifest : Manifest, optional
+        Start from this one; by default empty, to be filled with `add` and `connect`.
+
+    Examples
+    --------
+    ::
+
+        p = Pipeline()
+        p.add("AudioResample", id="to16k", target_rate=16000)
+        p.add("EnergyVAD", id="vad")
+        p.connect("to16k", "vad:in")
+        for packet in p.run([Audio(samples, 48000)]):
+            ...
+    """
+
+    def __init__(self, manifest: Manifest | None = None) -> None:
+        self._manifest = manifest if manifest is not None else Manifest()
+        self._graph: Graph | None = None
+
+    @classmethod
+    def load(cls, source: Source, *, name: str | None = None) -> Self:
+        """Load a manifest: a path, a dict, or YAML or JSON text.
+
+        Raises
+        ------
+        ManifestError
+            Lists every problem, each with line and column.
+        """
+        manifest, graph = load_graph(source, name=name)
+        pipeline = cls(manifest)
+        pipeline._graph = graph
+        return pipeline
+
+    # -- building ----------------------------------------------------------------------------
+
+    def add(
+        self,
+        node_type: str,
+        id: str | None = None,  # noqa: A002 - the manifest's word
+        *,
+        executor: str = "inline",
+        backend: str | None = None,
+        is_output_node: bool = False,
+        **params: object,
+    ) -> str:
+        """Add a node.
+
+        Parameters
+        ----------
+        node_type : str
+            Its type; see ``remotemedia nodes``.
+        id : str, optional
+            Its id; by default the type in lower case, numbered if it is taken.
+        executor, backend, is_output_node
+            As in the manifest.
+        **params
+            Its parameters.
+
+        Returns
+        -------
+        str
+            The id.
+        """
+        taken = {node.id for node in self._manifest.nodes}
+        if id is None:
+            base = id = node_type.lower()
+            number = 2
+            while id in taken:
+                id, number = f"{base}-{number}", number + 1  # noqa: A001
+        spec = NodeSpec(
+            id=id,
+            node_type=node_type,
+            params=params,
+            executor=executor,
+            backend=backend,
+            is_output_node=is_output_node,
+        )
+        self._change(nodes=(*self._manifest.nodes, spec))
+        return id
+
+    def connect(self, source: str, target: str, *, queue: Queue | None = None) -> Self:
+        """Connect ``"node"`` or ``"node:port"`` to another; gives the pipeline back, to chain."""
+        connection = Connection(source=source, target=target, queue=queue)
+        self._change(connections=(*self._manifest.connections, connection))
+        return self
+
+    def _change(self, **changes: object) -> None:
+        self._manifest = msgspec.structs.replace(self._manifest, **changes)
+        self._graph = None
+
+    # -- looking -----------------------------------------------------------------------------
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest."""
+        return self._manifest
+
+    @property
+    def graph(self) -> Graph:
+        """The validated graph.
+
+        Raises
+        ------
+        ManifestError
+            Lists every problem.
+        """
+        if self._graph is None:
+            self._graph = Graph.build(self._manifest)
+        return self._graph
+
+    def validate(self) -> tuple[Problem, ...]:
+        """Check everything that can be checked without running; gives the warnings.
+
+        Raises
+        ------
+        ManifestError
+            Lists every problem, formats that do not fit included.
+        """
+        problems = check_declared(self.graph).problems
+        if problems:
+            raise ManifestError(self._manifest.locate(problems), self._manifest.source)
+        return self._manifest.warnings
+
+    def plan(self) -> Plan:
+        """Negotiate formats and place the nodes.
+
+        Raises
+        ------
+        CapsMismatchError
+            Edges whose ends share no format.
+        UnavailableError
+            An executor that is not here.
+        """
+        return compile_plan(self.graph)
+
+    def to_dict(self) -> dict[str, object]:
+        """The manifest as plain data; loads again."""
+        return self._manifest.to_dict()
+
+    def to_yaml(self) -> str:
+        """The manifest as YAML; loads again."""
+        return self._manifest.to_yaml()
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flow chart."""
+        from remotemedia.diagram import mermaid
+
+        return mermaid(self.graph)
+
+    # -- running -----------------------------------------------------------------------------
+
+    def run(
+        self, inputs: Iterable[Data] = (), *, to: str | None = None, on_error: OnError = "raise"
+    ) -> Run:
+        """Run over a finite input, without an event loop; iterate over it for the packets.
+
+        Raises
+        ------
+        AsyncGraphError
+            A node is async: use `arun`.
+        """
+        from remotemedia.session.run import Run
+
+        return Run(self.plan(), inputs, to=to, on_error=on_error)
+
+    async def arun(
+        self,
+        inputs: Iterable[Data] | AsyncIterable[Data] = (),
+        *,
+        to: str | None = None,
+        on_error: OnError = "raise",
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Packet]:
+        """Run over a finite input, from a coroutine; any graph."""
+        async with self.session(clock=clock) as session:
+            if on_error == "raise":
+                session.fail_on_error()
+            async for packet in session.stream(inputs, to):
+                yield packet
+
+    def session(self, *, clock: Clock | None = None, close_timeout_ms: int = 2_000) -> Session:
+        """A live session, to be used with ``async with``."""
+        from remotemedia.session.session import Session
+
+        return Session(self.plan(), clock=clock, close_timeout_ms=close_timeout_ms)

@@ -1,0 +1,171 @@
+"""Plan: the negotiated, placed, compiled graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from remotemedia.caps import Caps
+from remotemedia.errors import CapsMismatchError, Problem, UnavailableError
+from remotemedia.executors import Executor, find_executor
+from remotemedia.graph import Edge, Graph
+from remotemedia.negotiation import Formats, check_declared
+from remotemedia.node import is_source
+
+
+class Placement(msgspec.Struct, frozen=True, eq=False):
+    """Where one node runs.
+
+    Attributes
+    ----------
+    executor : Executor
+        Gives the object that is called.
+    is_async : bool
+        Whether it stands alone between boundaries, in a task of its own.
+    is_source : bool
+        Whether it produces by itself.
+    """
+
+    executor: Executor
+    is_async: bool
+    is_source: bool
+
+    @property
+    def in_island(self) -> bool:
+        """Whether the node is called directly by the nodes before it."""
+        return not (self.is_async or self.is_source)
+
+
+class Plan(msgspec.Struct, frozen=True, eq=False):
+    """The negotiated, placed, compiled graph. Immutable; node state lives outside it.
+
+    Attributes
+    ----------
+    graph : Graph
+        What was planned.
+    formats : Formats
+        What every port carries.
+    placements : mapping of node id to Placement
+        Where every node runs.
+    islands : tuple of tuple of str
+        Every node once: connected synchronous nodes together, an async node or a source alone.
+        Edges lead from earlier islands to later ones; ids are in topological order.
+    outlets : frozenset of (node, port)
+        Output ports whose packets the client receives.
+    entries : tuple of (node, port)
+        Where the client's data goes when it names no node: the inputs of nodes that nothing feeds.
+    """
+
+    graph: Graph
+    formats: Formats
+    placements: Mapping[str, Placement]
+    islands: tuple[tuple[str, ...], ...]
+    outlets: frozenset[tuple[str, str]]
+    entries: tuple[tuple[str, str], ...]
+
+    @property
+    def async_nodes(self) -> list[str]:
+        """Nodes that need an event loop."""
+        return [node for node, placement in self.placements.items() if placement.is_async]
+
+    def input_caps(self, node: str) -> dict[str, Caps]:
+        """What the input ports of a node accept."""
+        spec = self.graph.nodes[node]
+        return spec.cls.input_ports(spec.params)
+
+
+def compile_plan(graph: Graph) -> Plan:
+    """Negotiate formats, place nodes, and find the islands.
+
+    Raises
+    ------
+    CapsMismatchError
+        Edges whose two ends share no format; names all of them, and the converters that would do.
+    UnavailableError
+        A node asks for an executor that is not here.
+    """
+    formats = check_declared(graph)
+    if formats.problems:
+        raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
+    placements = place(graph)
+    outlets = set()
+    entries = []
+    for node_id in graph.nodes:
+        node = graph.nodes[node_id]
+        connected = {edge.source_port for edge in graph.outgoing(node_id)}
+        for port in node.cls.output_ports(node.params):
+            if node.spec.is_output_node or port not in connected:
+                outlets.add((node_id, port))
+        if not graph.incoming(node_id) and not placements[node_id].is_source:
+            entries.extend((node_id, port) for port in node.cls.input_ports(node.params))
+    return Plan(
+        graph=graph,
+        formats=formats,
+        placements=placements,
+        islands=find_islands(graph, lambda node: placements[node].in_island),
+        outlets=frozenset(outlets),
+        entries=tuple(entries),
+    )
+
+
+def place(graph: Graph) -> dict[str, Placement]:
+    """Find the executor of every node; all that are missing are reported together."""
+    placements: dict[str, Placement] = {}
+    problems = []
+    for node_id, node in graph.nodes.items():
+        try:
+            executor = find_executor(node.spec.executor)
+        except UnavailableError as error:
+            problems.append(Problem(f"node {node_id!r}: {error}"))
+            continue
+        placements[node_id] = Placement(executor, executor.is_async(node), is_source(node.cls))
+    if problems:
+        raise UnavailableError("\n".join(problem.message for problem in problems))
+    return placements
+
+
+def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[str, ...], ...]:
+    """Group nodes that call each other directly.
+
+    A node's level is the largest number of boundaries on any way to it. Nodes of one level that
+    are connected without a boundary make an island. An edge between two levels is a boundary even
+    if it need not be one by itself: so no two islands ever wait for each other.
+    """
+    levels: dict[str, int] = {}
+    parent = {node: node for node in graph.nodes}
+    for node in graph.order:
+        levels[node] = max(
+            (
+                levels[edge.source] + _is_boundary(edge, in_island)
+                for edge in graph.incoming(node)
+            ),
+            default=0,
+        )
+        for edge in graph.incoming(node):
+            if not _is_boundary(edge, in_island) and levels[edge.source] == levels[node]:
+                _merge(parent, edge.source, node)
+    groups: dict[str, list[str]] = {}
+    for node in graph.order:
+        groups.setdefault(_root(parent, node), []).append(node)
+    order = sorted(groups.values(), key=lambda members: levels[members[0]])
+    return tuple(tuple(members) for members in order)
+
+
+def _is_boundary(edge: Edge, in_island: Callable[[str], bool]) -> bool:
+    return edge.queue is not None or not (in_island(edge.source) and in_island(edge.target))
+
+
+K = TypeVar("K")
+
+
+def _root(parent: dict[K, K], item: K) -> K:
+    while parent[item] != item:
+        parent[item] = parent[parent[item]]
+        item = parent[item]
+    return item
+
+
+def _merge(parent: dict[K, K], a: K, b: K) -> None:
+    parent[_root(parent, b)] = _root(parent, a)

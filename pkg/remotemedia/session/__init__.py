@@ -1,0 +1,1 @@
+"""Session: one run of a plan, live or over a finite input."""

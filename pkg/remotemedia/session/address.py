@@ -1,0 +1,84 @@
+"""Addresses: where data that the client sends goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from remotemedia.caps import Caps
+from remotemedia.data import DATA_TYPES, Data
+from remotemedia.errors import AddressError, RemoteMediaError, nearest
+from remotemedia.plan import Plan
+from remotemedia.session.guard import make_guard, refuse
+
+
+class Entry(NamedTuple):
+    """An input port that the client sends to.
+
+    Attributes
+    ----------
+    node, port : str
+        Which.
+    caps : Caps
+        What it accepts.
+    accepts : callable
+        The quick check of one item.
+    """
+
+    node: str
+    port: str
+    caps: Caps
+    accepts: Callable[[Data], bool]
+
+
+def find_entries(plan: Plan, to: str | None) -> tuple[Entry, ...]:
+    """The ports that ``"node"``, ``"node:port"`` or None (all that nothing feeds) means.
+
+    Raises
+    ------
+    AddressError
+        No such node or port; names the nearest, or those that there are.
+    """
+    if to is None:
+        return tuple(_entry(plan, node, port) for node, port in plan.entries)
+    node_id, _, port = to.partition(":")
+    node = plan.graph.nodes.get(node_id)
+    if node is None:
+        hint = nearest(node_id, plan.graph.nodes) or f" (nodes: {', '.join(plan.graph.nodes)})"
+        raise AddressError(f"no node {node_id!r} to send to{hint}")
+    ports = list(node.cls.input_ports(node.params))
+    if not ports:
+        raise AddressError(f"{node_id!r} ({node.node_type}) is a source: nothing can be sent to it")
+    if port and port not in ports:
+        hint = nearest(port, ports) or f" (ports: {', '.join(ports)})"
+        raise AddressError(
+            f"{node_id!r} ({node.node_type}) has no input port {port!r}{hint}", node=node_id
+        )
+    return (_entry(plan, node_id, port or ports[0]),)
+
+
+def refusal(data: object, entries: tuple[Entry, ...]) -> RemoteMediaError:
+    """The error for something that none of the entries accepts."""
+    if data.__class__ not in DATA_TYPES:
+        return AddressError(
+            f"a {type(data).__name__} cannot be sent: wrap it, e.g. "
+            "Audio(samples, sample_rate), Text(...), Json(...)"
+        )
+    assert isinstance(data, Data)  # noqa: S101 - for the type checker
+    if not entries:
+        return AddressError("this graph takes no input: all its nodes are fed by sources")
+    same_media = [
+        entry
+        for entry in entries
+        if any(item.media == data.media for item in entry.caps.formats or ())
+    ]
+    if same_media:
+        return refuse(data, same_media[0].caps, same_media[0].node, same_media[0].port)
+    ports = "; ".join(f"{entry.node}:{entry.port} accepts {entry.caps}" for entry in entries)
+    return AddressError(f"nothing here accepts {data.media}: {ports}")
+
+
+def _entry(plan: Plan, node_id: str, port: str) -> Entry:
+    node = plan.graph.nodes[node_id]
+    caps = node.cls.input_ports(node.params)[port]
+    return Entry(node_id, port, caps, make_guard(caps))

@@ -1,0 +1,149 @@
+"""Chain: nodes that follow one another without a branch, called in one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from remotemedia.data import Data
+from remotemedia.metrics import Histogram
+from remotemedia.node import Node
+
+_FOLD_ROWS = 512  # passes after which the clock readings are sorted into histograms
+
+
+class Step:
+    """A node in a running island: what is called, and what is counted.
+
+    Attributes
+    ----------
+    id : str
+        Id of the node.
+    node : Node
+        The node.
+    latency : Histogram
+        Duration of its calls; a generator's is the time spent inside it until it ends.
+    errors : int
+        Calls that raised or broke the contract.
+    unrecorded : int
+        Those of them that left no duration.
+    direct : int
+        Items sent straight to it by the client, past the edges.
+    routes : mapping of port to tuple of Link
+        Where the items of each output port go, in the order in which the connections are written.
+    default : str
+        The port of items that name none.
+    """
+
+    __slots__ = ("default", "direct", "errors", "id", "latency", "node", "routes", "unrecorded")
+
+    def __init__(self, node_id: str, node: Node, ports: list[str]) -> None:
+        self.id = node_id
+        self.node = node
+        self.latency = Histogram()
+        self.errors = 0
+        self.unrecorded = 0
+        self.direct = 0
+        self.default = ports[0] if ports else ""
+        self.routes: dict[str, tuple[Link, ...]] = {port: () for port in ports}
+
+    @property
+    def calls(self) -> int:
+        """How many items it was given."""
+        return self.latency.count + self.unrecorded
+
+
+class Link:
+    """Where an item goes on from an output port: to a chain, or out of the island.
+
+    Attributes
+    ----------
+    chain : Chain or None
+        The chain inside the island; None for a link that leads out of it.
+    outlet : object
+        What the driver of the island makes of a link that leads out; it is not looked at here.
+    count : int
+        Items that went this way.
+    """
+
+    __slots__ = ("chain", "count", "outlet")
+
+    def __init__(self, chain: Chain | None = None, outlet: Any = None) -> None:
+        self.chain = chain
+        self.outlet = outlet
+        self.count = 0
+
+
+class Chain:
+    """Steps that follow one another without a branch, and the links behind the last of them.
+
+    Every pass leaves one row of clock readings in `stamps`: one before the first call, one after
+    each call. `fold` turns whole rows into durations per node, many at a time; this is what makes
+    a histogram per node affordable on every packet.
+
+    Attributes
+    ----------
+    calls : tuple of callable
+        `process` of each node, taking and giving one item.
+    link : Link or None
+        The one link behind the last step, where there is just one for its default port.
+    """
+
+    __slots__ = ("_suffixes", "calls", "link", "links", "stamps", "steps")
+
+    def __init__(
+        self, steps: tuple[Step, ...], calls: tuple[Callable[[Data], Any], ...]
+    ) -> None:
+        self.steps = steps
+        self.calls = calls
+        self.stamps: list[float] = []
+        last = steps[-1]
+        self.links = last.routes.get(last.default, ())
+        self.link = self.links[0] if len(self.links) == 1 else None
+        self._suffixes: dict[int, Chain] = {}
+
+    def suffix(self, start: int) -> Chain:
+        """The chain from a later step on, where items of a node that emits several go on."""
+        rest = self._suffixes.get(start)
+        if rest is None:
+            rest = self._suffixes[start] = Chain(self.steps[start:], self.calls[start:])
+        return rest
+
+    def fold(self, rows: int = _FOLD_ROWS) -> None:
+        """Sort the clock readings of whole passes into histograms once there are `rows` of them.
+
+        Only to be called between passes.
+        """
+        for rest in self._suffixes.values():
+            rest.fold(rows)
+        stamps, width = self.stamps, len(self.calls) + 1
+        if len(stamps) < rows * width or not stamps:
+            return
+        table = np.fromiter(stamps, np.float64, len(stamps)).reshape(-1, width)
+        stamps.clear()
+        columns = np.ascontiguousarray(np.diff(table, axis=1).T)
+        for step, durations in zip(self.steps, columns, strict=True):
+            step.latency.add(durations)
+
+    def end_row(self, kept: int) -> None:
+        """Take back the row of a pass that went only part of the way.
+
+        Parameters
+        ----------
+        kept : int
+            How many of its calls are recorded.
+        """
+        width = len(self.calls) + 1
+        length = len(self.stamps) % width or width
+        row = self.stamps[-length:]
+        del self.stamps[-length:]
+        for step, then, now in zip(self.steps, row, row[1 : kept + 1], strict=False):
+            step.latency.record(now - then)
+
+    @property
+    def position(self) -> int:
+        """How many calls of the present pass have returned; 0 to the length of the chain."""
+        width = len(self.calls) + 1
+        return (len(self.stamps) % width or width) - 1

@@ -1,0 +1,56 @@
+"""What the client is told of a session, beside its packets."""
+
+from __future__ import annotations
+
+import traceback
+
+import msgspec
+
+from remotemedia.errors import NodeError, RemoteMediaError
+
+
+class Event(msgspec.Struct, frozen=True, eq=False):
+    """Something that happened in a session.
+
+    Attributes
+    ----------
+    kind : str
+        ``error``: a node failed on an item, which was dropped for what depends on it.
+    node, port : str, optional
+        Where.
+    sequence : int
+        Number of the client's send that it stems from.
+    error : RemoteMediaError
+        What was raised; a node's own exception is its `__cause__`.
+    traceback : str
+        Text of the traceback, for people.
+    """
+
+    kind: str
+    node: str | None
+    port: str | None
+    sequence: int
+    error: RemoteMediaError
+    traceback: str
+
+
+def node_error(node_id: str, type_name: str, error: Exception) -> RemoteMediaError:
+    """`error` as one of ours: itself, or a `NodeError` that is caused by it."""
+    if isinstance(error, RemoteMediaError):
+        if error.node is None:
+            error.node = node_id
+        return error
+    wrapped = NodeError(
+        f"node {node_id!r} ({type_name}) raised {type(error).__name__}: {error}", node=node_id
+    )
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def error_event(
+    node_id: str, type_name: str, error: Exception, sequence: int, port: str | None = None
+) -> Event:
+    """The event of a failed item."""
+    ours = node_error(node_id, type_name, error)
+    text = "".join(traceback.format_exception(error))
+    return Event("error", node_id, ours.port or port, sequence, ours, text)

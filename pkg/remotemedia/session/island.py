@@ -1,0 +1,262 @@
+"""Island: connected synchronous nodes, run by plain calls.
+
+An item runs on through the island depth-first, in the order in which the connections are written,
+before the node that emitted it is asked for its next one. What leaves the island is handed to the
+driver one item at a time (`push` and `advance` return it), and nothing happens in between: so a
+driver can wait for room behind the island, or a generator can yield to its caller, at any item,
+and nothing is buffered and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from remotemedia.data import DATA_TYPES, Data
+from remotemedia.errors import NodeOutputError
+from remotemedia.node import Emit
+from remotemedia.session.chain import Chain, Link, Step
+
+Delivery = tuple[Link, Data]
+"""An item and the link by which it leaves the island."""
+Failure = Callable[[Step, Exception], None]
+"""Called with what a node raised, after its item was dropped."""
+
+_DONE = object()
+
+
+class _Fan:
+    """An item on its way to several links."""
+
+    __slots__ = ("data", "links", "next")
+
+    def __init__(self, links: tuple[Link, ...], data: Data) -> None:
+        self.links = links
+        self.data = data
+        self.next = 0
+
+
+class _Items:
+    """What a node emits one by one: a generator that is running, or a list.
+
+    `rest` is the rest of the chain that the node stands in; None where its links lead on.
+    """
+
+    __slots__ = ("elapsed", "items", "rest", "step", "timed")
+
+    def __init__(
+        self, step: Step, items: Iterator[Any], rest: Chain | None, timed: bool
+    ) -> None:
+        self.step = step
+        self.items = items
+        self.rest = rest
+        self.timed = timed
+        self.elapsed = 0.0
+
+
+class Island:
+    """Runs items through chains.
+
+    Parameters
+    ----------
+    on_failure : callable
+        Told of every item that a node failed on.
+    clock : callable
+        The profiling clock, s.
+
+    Attributes
+    ----------
+    chains : list of Chain
+        All that were ever pushed into; their readings are folded here.
+    """
+
+    def __init__(self, on_failure: Failure, clock: Callable[[], float] = perf_counter) -> None:
+        self._on_failure = on_failure
+        self._clock = clock
+        self.stack: list[_Fan | _Items] = []
+        self.chains: list[Chain] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether `advance` has work left."""
+        return bool(self.stack)
+
+    def push(self, chain: Chain, data: Data) -> Delivery | None:
+        """Run one item through a chain, and on, until an item leaves the island.
+
+        Real-time path: allocates what the nodes allocate and one clock reading per node.
+        """
+        clock = self._clock
+        while True:
+            stamp = chain.stamps.append
+            stamp(clock())
+            try:
+                for call in chain.calls:
+                    data = call(data)
+                    stamp(clock())
+                    if data.__class__ not in DATA_TYPES:
+                        break
+                else:
+                    link = chain.link
+                    if link is None:
+                        self._spread(chain.links, data)
+                        return None
+                    link.count += 1
+                    if link.chain is None:
+                        return link, data
+                    chain = link.chain
+                    continue
+            except Exception as error:
+                position = chain.position
+                chain.end_row(position)
+                self._fail(chain.steps[position], error)
+                return None
+            self._take(chain, data)
+            return None
+
+    def advance(self) -> Delivery | None:
+        """Go on until the next item leaves the island; None when all is done."""
+        stack = self.stack
+        while stack:
+            frame = stack[-1]
+            if frame.__class__ is _Fan:
+                assert isinstance(frame, _Fan)  # noqa: S101 - for the type checker
+                link = frame.links[frame.next]
+                frame.next += 1
+                if frame.next == len(frame.links):
+                    stack.pop()
+                link.count += 1
+                if link.chain is None:
+                    return link, frame.data
+                delivery = self.push(link.chain, frame.data)
+            else:
+                assert isinstance(frame, _Items)  # noqa: S101 - for the type checker
+                delivery = self._next_item(frame)
+            if delivery is not None:
+                return delivery
+        return None
+
+    def emit(self, step: Step, result: Any) -> None:
+        """Let what a node returned outside `process` (its tail, a source's items) flow on."""
+        if result is not None:
+            self._start(step, result, _items(result), None, timed=False)
+
+    def fold(self, rows: int = 512) -> None:
+        """Bound the memory of the clock readings; between items only."""
+        for chain in self.chains:
+            chain.fold(rows)
+
+    def drop(self) -> None:
+        """Forget all items in flight (after an interrupt)."""
+        while self.stack:
+            frame = self.stack.pop()
+            if isinstance(frame, _Items):
+                _close(frame.items)
+
+    # -- what is not one item in, one item out -----------------------------------------------
+
+    def _take(self, chain: Chain, result: Any) -> None:
+        """A call in a chain gave no plain item: the last reading tells which."""
+        position = chain.position - 1
+        step = chain.steps[position]
+        if result is None:
+            if position + 1 < len(chain.calls):
+                chain.end_row(position + 1)
+            return
+        items = _items(result)
+        timed = items is result
+        chain.end_row(position if timed or items is None else position + 1)
+        rest = chain.suffix(position + 1) if position + 1 < len(chain.calls) else None
+        self._start(step, result, items, rest, timed)
+
+    def _start(
+        self, step: Step, result: Any, items: Iterator[Any] | None, rest: Chain | None, timed: bool
+    ) -> None:
+        if items is None:
+            self._fail(step, NodeOutputError(describe_output(step, result), node=step.id))
+        else:
+            self.stack.append(_Items(step, items, rest, timed))
+
+    def _next_item(self, frame: _Items) -> Delivery | None:
+        clock, step = self._clock, frame.step
+        then = clock()
+        try:
+            item = next(frame.items, _DONE)
+        except Exception as error:
+            self.stack.pop()
+            self._fail(step, error, recorded=not frame.timed)
+            return None
+        frame.elapsed += clock() - then
+        if item is _DONE:
+            self.stack.pop()
+            if frame.timed:
+                step.latency.record(frame.elapsed)
+            return None
+        port = step.default
+        if item.__class__ is Emit:
+            port, item = item
+        links = step.routes.get(port)
+        if links is None or item.__class__ not in DATA_TYPES:
+            self.stack.pop()
+            _close(frame.items)
+            message = describe_output(step, item) if links is not None else no_such_port(step, port)
+            wrong = NodeOutputError(message, node=step.id, port=str(port))
+            self._fail(step, wrong, recorded=not frame.timed)
+            return None
+        if frame.rest is not None:
+            return self.push(frame.rest, item)
+        self._spread(links, item)
+        return None
+
+    def _spread(self, links: tuple[Link, ...], data: Data) -> None:
+        if links:
+            self.stack.append(_Fan(links, data))
+
+    def _fail(self, step: Step, error: Exception, recorded: bool = False) -> None:
+        step.errors += 1
+        step.unrecorded += not recorded
+        self._on_failure(step, error)
+
+
+def _items(result: Any) -> Iterator[Any] | None:
+    """An iterator over what a node returned; None when that is nothing that a node may return."""
+    kind = result.__class__
+    if kind is list or kind is tuple:
+        return iter(result)
+    if kind in DATA_TYPES or kind is Emit:
+        return iter((result,))
+    if isinstance(result, (str, bytes, bytearray, dict, np.ndarray)):
+        return None
+    return iter(result) if isinstance(result, Iterable) else None
+
+
+def _close(items: Iterator[Any]) -> None:
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
+
+
+def describe_output(step: Step, value: object) -> str:
+    """What is wrong with something that a node emitted, and what to do."""
+    kind = type(value).__name__
+    hints = {
+        "str": "wrap it: Text(...)",
+        "bytes": "wrap it: Binary(...)",
+        "dict": "wrap it: Json(...)",
+        "ndarray": "wrap it: Audio(samples, sample_rate) or Tensor(...)",
+        "coroutine": "a synchronous method returned a coroutine: declare it 'async def'",
+        "async_generator": "a synchronous method returned an async generator: 'async def' it",
+    }
+    hint = hints.get(kind, "return None, a Data, an Emit(port, data), or an iterable of these")
+    return f"node {step.id!r} ({type(step.node).__name__}) emitted a {kind}, not data: {hint}"
+
+
+def no_such_port(step: Step, port: object) -> str:
+    """What is wrong with the port that a node emitted on."""
+    return (
+        f"node {step.id!r} ({type(step.node).__name__}) emitted on port {port!r}; "
+        f"its output ports are {', '.join(step.routes) or 'none'}"
+    )

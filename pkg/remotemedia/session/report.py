@@ -1,0 +1,57 @@
+"""Report: from the counters of a session to one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from remotemedia.graph import Edge
+from remotemedia.metrics import EdgeMetrics, Metrics, NodeMetrics
+from remotemedia.plan import Plan
+from remotemedia.session.chain import Link, Step
+
+CLIENT = "client"
+
+
+def node_metrics(plan: Plan, steps: Mapping[str, Step]) -> tuple[NodeMetrics, ...]:
+    """Every node, in topological order."""
+    return tuple(
+        NodeMetrics(
+            node_id,
+            plan.graph.nodes[node_id].node_type,
+            steps[node_id].calls,
+            steps[node_id].errors,
+            steps[node_id].latency.latency(),
+        )
+        for node_id in plan.graph.order
+    )
+
+
+def inner_edge(edge: Edge, links: Mapping[Edge, Link], steps: Mapping[str, Step]) -> EdgeMetrics:
+    """An edge inside an island: what enters it is delivered at once.
+
+    In the middle of a chain it has no counter of its own, but all that its target was given came
+    by it, or from the client.
+    """
+    link = links.get(edge)
+    target = steps[edge.target]
+    count = link.count if link is not None else target.calls - target.direct
+    source, target_port = edge_ends(edge)
+    return direct_edge(source, target_port, count)
+
+
+def direct_edge(source: str, target: str, count: int) -> EdgeMetrics:
+    """An edge that holds nothing back."""
+    return EdgeMetrics(source, target, count, count, {}, 0, 0)
+
+
+def edge_ends(edge: Edge) -> tuple[str, str]:
+    """The two ends of an edge, each as ``node:port``."""
+    return f"{edge.source}:{edge.source_port}", f"{edge.target}:{edge.target_port}"
+
+
+def snapshot(
+    plan: Plan, steps: Mapping[str, Step], links: Mapping[Edge, Link], ends: list[EdgeMetrics]
+) -> Metrics:
+    """A session without boundaries; `ends` are the edges from and to the client."""
+    inner = [inner_edge(edge, links, steps) for edge in plan.graph.edges]
+    return Metrics(node_metrics(plan, steps), (*inner, *ends))

@@ -1,0 +1,253 @@
+"""Run: a finite input through an all-inline graph, without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
+from typing import Any, Literal, NoReturn
+
+from remotemedia.clock import SystemClock
+from remotemedia.data import Data, Packet
+from remotemedia.errors import AsyncGraphError, RemoteMediaError
+from remotemedia.metrics import Metrics
+from remotemedia.node import Node
+from remotemedia.plan import Plan
+from remotemedia.session.address import find_entries, refusal
+from remotemedia.session.chain import Step
+from remotemedia.session.failure import Event, error_event, node_error
+from remotemedia.session.island import Delivery, Island
+from remotemedia.session.life import context, create_nodes
+from remotemedia.session.outlet import Outlet
+from remotemedia.session.report import CLIENT, direct_edge, snapshot
+from remotemedia.session.wiring import Wiring
+
+OnError = Literal["raise", "skip"]
+
+_FOLD_EVERY = 511  # a mask: sequence numbers after which the clock readings are sorted
+
+
+class Run:
+    """One run of a plan over a finite input; iterate over it once, for the packets.
+
+    Each packet is given out as soon as it exists: before a generator node computes its next item.
+
+    Parameters
+    ----------
+    plan : Plan
+        All nodes synchronous and inline.
+    inputs : iterable of Data
+        Numbered from 0 in `Packet.sequence`. Sources of the graph run after them, in turns.
+    to : str, optional
+        ``"node"`` or ``"node:port"``; by default every source that accepts the type.
+    on_error : str
+        ``raise`` stops at the first item that a node fails on; ``skip`` goes on without it, and
+        `events` tells.
+    clock : callable
+        The profiling clock, s.
+
+    Attributes
+    ----------
+    events : list of Event
+        What failed, with ``on_error="skip"``; the first 1,000.
+
+    Raises
+    ------
+    AsyncGraphError
+        The graph needs an event loop.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        inputs: Iterable[Data] = (),
+        *,
+        to: str | None = None,
+        on_error: OnError = "raise",
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        waiting = plan.async_nodes
+        if waiting:
+            raise AsyncGraphError(
+                f"node {waiting[0]!r} is async, so this graph needs an event loop: "
+                "use 'async for packet in pipeline.arun(inputs)'",
+                node=waiting[0],
+            )
+        self.plan = plan
+        self.events: list[Event] = []
+        self._inputs = inputs
+        self._entries = find_entries(plan, to)
+        self._skip = on_error == "skip"
+        self._sequence = 0
+        self._received = [0] * len(self._entries)
+        self._island = Island(self._on_failure, clock)
+        self._nodes = create_nodes(plan, plan.graph.order)
+        self._wiring = Wiring(
+            plan,
+            plan.graph.order,
+            self._nodes,
+            client=Outlet,
+            boundary=_unreachable,
+            inside=lambda edge: True,  # nothing runs beside anything: a queue would stay empty
+        )
+        self._island.chains = list(self._wiring.arrivals.values())
+        self._packets = self._produce()
+
+    def __iter__(self) -> Iterator[Packet]:
+        return self._packets
+
+    def __next__(self) -> Packet:
+        return next(self._packets)
+
+    def close(self) -> None:
+        """Stop, and close the nodes; what was not asked for is not computed."""
+        self._packets.close()  # type: ignore[attr-defined]
+
+    def metrics(self) -> Metrics:
+        """Counts and latencies so far."""
+        self._island.fold(1)
+        wiring = self._wiring
+        ends = [
+            direct_edge(CLIENT, f"{entry.node}:{entry.port}", count)
+            for entry, count in zip(self._entries, self._received, strict=True)
+        ]
+        ends += [
+            direct_edge(f"{node}:{port}", CLIENT, link.count)
+            for (node, port), link in sorted(wiring.client_links.items())
+        ]
+        return snapshot(self.plan, wiring.steps, wiring.links, ends)
+
+    # -- the run -----------------------------------------------------------------------------
+
+    def _produce(self) -> Iterator[Packet]:
+        opened: dict[str, Node] = {}
+        try:
+            self._open(opened)
+            yield from self._feed()
+            for step, result in self._rest():
+                self._island.emit(step, result)
+                yield from self._drain()
+        finally:
+            self._island.drop()
+            _close(opened)
+
+    def _feed(self) -> Iterator[Packet]:
+        island = self._island
+        push, advance, stack = island.push, island.advance, island.stack
+        steps, arrivals, received = self._wiring.steps, self._wiring.arrivals, self._received
+        targets = [
+            (number, entry.accepts, steps[entry.node], arrivals[entry.node, entry.port])
+            for number, entry in enumerate(self._entries)
+        ]
+        sequence = -1
+        for sequence, data in enumerate(self._inputs):  # noqa: B007 - read after the loop
+            self._sequence = sequence
+            accepted = False
+            for number, accepts, step, chain in targets:
+                if not accepts(data):
+                    continue
+                accepted = True
+                received[number] += 1
+                step.direct += 1
+                delivery = push(chain, data)
+                while True:
+                    if delivery is not None:
+                        link, item = delivery
+                        outlet = link.outlet
+                        yield Packet(
+                            item, outlet.node, outlet.port, sequence, outlet.number(sequence)
+                        )
+                    if not stack:
+                        break
+                    delivery = advance()
+            if not accepted:
+                self._refuse(data)
+            if not sequence & _FOLD_EVERY:
+                island.fold()
+        self._sequence = max(sequence, 0)
+
+    def _rest(self) -> Iterator[tuple[Step, Any]]:
+        """What comes after the inputs: the items of sources in turns, then the tails."""
+        steps = self._wiring.steps
+        sources = [
+            (steps[node_id], iter(steps[node_id].node.produce()))  # type: ignore[attr-defined]
+            for node_id in self.plan.graph.order
+            if self.plan.placements[node_id].is_source
+        ]
+        turn = 0
+        while sources:
+            for source in list(sources):
+                step, items = source
+                try:
+                    item = next(items)
+                except StopIteration:
+                    sources.remove(source)
+                    continue
+                except Exception as error:
+                    sources.remove(source)
+                    step.errors += 1
+                    self._on_failure(step, error)
+                    continue
+                self._sequence = turn
+                yield step, [item]
+            turn += 1
+            self._island.fold()
+        for node_id in self.plan.graph.order:
+            try:
+                result = steps[node_id].node.finish()
+            except Exception as error:
+                steps[node_id].errors += 1
+                self._on_failure(steps[node_id], error)
+                continue
+            yield steps[node_id], result
+
+    def _drain(self) -> Iterator[Packet]:
+        delivery: Delivery | None
+        while (delivery := self._island.advance()) is not None:
+            link, item = delivery
+            outlet = link.outlet
+            number = outlet.number(self._sequence)
+            yield Packet(item, outlet.node, outlet.port, self._sequence, number)
+
+    def _open(self, opened: dict[str, Node]) -> None:
+        clock = SystemClock()
+        for node_id, node in self._nodes.items():
+            try:
+                node.open(context(self.plan, node_id, clock))
+            except Exception as error:
+                raise node_error(node_id, type(node).__name__, error) from error
+            opened[node_id] = node
+
+    def _refuse(self, data: object) -> None:
+        error = refusal(data, self._entries)
+        if not self._skip:
+            raise error
+        self._note(Event("error", error.node, error.port, self._sequence, error, str(error)))
+
+    def _on_failure(self, step: Step, error: Exception) -> None:
+        event = error_event(step.id, type(step.node).__name__, error, self._sequence)
+        if self._skip:
+            self._note(event)
+        elif event.error is error:
+            raise error
+        else:
+            raise event.error from error
+
+    def _note(self, event: Event) -> None:
+        if len(self.events) < 1000:
+            self.events.append(event)
+
+
+def _close(nodes: dict[str, Node]) -> None:
+    """Close all, then raise the first error, if any."""
+    errors: list[RemoteMediaError] = []
+    for node_id, node in nodes.items():
+        try:
+            node.close()
+        except Exception as error:
+            errors.append(node_error(node_id, type(node).__name__, error))
+    if errors:
+        raise errors[0]
+
+
+def _unreachable(edge: object) -> NoReturn:
+    raise AssertionError(f"a run has no boundaries, yet {edge} is one")

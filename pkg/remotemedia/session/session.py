@@ -1,0 +1,328 @@
+"""Session: one live run of a plan."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+from remotemedia.clock import Clock, SystemClock, deadline
+from remotemedia.data import Data, Packet
+from remotemedia.errors import (
+    SessionClosedError,
+    SessionError,
+    SessionFailedError,
+    SessionFinishedError,
+)
+from remotemedia.metrics import Metrics
+from remotemedia.node import Node
+from remotemedia.plan import Plan
+from remotemedia.session.address import Entry, find_entries, refusal
+from remotemedia.session.boundary import CAPACITY  # noqa: F401 - documented default
+from remotemedia.session.chain import Step
+from remotemedia.session.failure import Event, error_event, node_error
+from remotemedia.session.life import context, create_nodes
+from remotemedia.session.router import Router
+
+CLOSE_TIMEOUT_MS = 2_000
+MAX_EVENTS = 1_024  # events that wait for the client; the oldest are dropped and counted
+
+
+class Session:
+    """One live run of a plan. Use it as an async context manager.
+
+    Nothing in it is unbounded: `send` waits while the session is full, and the session waits while
+    the client does not read `outputs`. So a program that sends much before it reads anything waits
+    for ever; `stream` sends and reads at the same time.
+
+    Parameters
+    ----------
+    plan : Plan
+        What runs.
+    clock : Clock, optional
+        The session clock: timers, deadlines, time stamps.
+    profiling_clock : callable
+        Durations of calls, s.
+    close_timeout_ms : int
+        Within which `aclose` returns, whatever the nodes do.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        clock: Clock | None = None,
+        profiling_clock: Callable[[], float] = perf_counter,
+        close_timeout_ms: int = CLOSE_TIMEOUT_MS,
+    ) -> None:
+        self.plan = plan
+        self.clock: Clock = clock or SystemClock()
+        self.dropped_events = 0
+        self._close_timeout_us = close_timeout_ms * 1000
+        self._nodes = create_nodes(plan, plan.graph.order)
+        self._opened: dict[str, Node] = {}
+        self._router = Router(plan, self._nodes, self._on_failure, self._on_broken, profiling_clock)
+        self._entries: dict[str | None, tuple[Entry, ...]] = {}
+        self._events: deque[Event] = deque()
+        self._event_waiter: asyncio.Future[None] | None = None
+        self._sequence = 0
+        self._state = "new"
+        self._failure: BaseException | None = None
+        self._fail_on_error = False
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Open all nodes, in topological order, and start.
+
+        Raises
+        ------
+        NodeError
+            A node could not open; those that did are closed again.
+        """
+        if self._state != "new":
+            raise SessionError(f"this session is {self._state}: make a new one")
+        self._state = "open"
+        try:
+            for node_id in self.plan.graph.order:
+                await self._open_node(node_id)
+        except BaseException:
+            await self.aclose()
+            raise
+        self._router.start()
+
+    async def aclose(self) -> None:
+        """Stop and close everything, within the deadline. What is in flight is dropped."""
+        if self._state == "closed":
+            return
+        self._state = "closed"
+        for name in await self._router.stop(self.clock, self._close_timeout_us):
+            error = SessionError(
+                f"{name.removeprefix('remotemedia:')} ignored its cancellation for "
+                f"{self._close_timeout_us // 1000} ms and was left behind"
+            )
+            self._note(Event("error", None, None, self._sequence, error, str(error)))
+        for node_id in self.plan.graph.order:
+            node = self._opened.pop(node_id, None)
+            if node is not None:
+                await self._close_node(node_id, node)
+        self._wake_events()
+
+    async def finish(self) -> None:
+        """End of input: the tails come out, then `outputs` ends. Does not wait for that."""
+        self._check_open()
+        self._state = "finished"
+        self._router.finish()
+
+    async def interrupt(self) -> None:
+        """Barge-in: everything in flight is dropped; nothing older can appear after it returns.
+
+        Raises
+        ------
+        SessionFailedError
+            A node ignored its cancellation for the close time-out.
+        """
+        if self._state not in ("open", "finished"):
+            self._check_open()
+        try:
+            async with deadline(self.clock, self._close_timeout_us):
+                await self._router.interrupt()
+        except TimeoutError as error:
+            self._on_broken(error)
+            raise SessionFailedError(
+                "interrupt: a node ignored its cancellation for "
+                f"{self._close_timeout_us // 1000} ms"
+            ) from error
+
+    # -- data --------------------------------------------------------------------------------
+
+    async def send(self, data: Data, to: str | None = None) -> int:
+        """Put data in; waits while the session is full.
+
+        Parameters
+        ----------
+        data : Data
+            What.
+        to : str, optional
+            ``"node"`` or ``"node:port"``; by default every source that accepts the type.
+
+        Returns
+        -------
+        int
+            Its sequence number, which comes back in `Packet.sequence`.
+
+        Raises
+        ------
+        AddressError
+            There is no such node or port, or nothing accepts that type.
+        FormatError
+            The port accepts other formats of that type; names them and the converter.
+        SessionClosedError, SessionFinishedError, SessionFailedError
+            The session takes no more.
+        """
+        self._check_open()
+        entries = self._entries.get(to)
+        if entries is None:
+            entries = self._entries[to] = find_entries(self.plan, to)
+        accepting = [entry for entry in entries if entry.accepts(data)]
+        if not accepting:
+            raise refusal(data, entries)
+        sequence = self._sequence
+        self._sequence += 1
+        now_us = self.clock.wall_us()
+        generation = self._router.generation
+        for entry in accepting:
+            packet = Packet(data, entry.node, entry.port, sequence, 0, now_us, generation)
+            ingress = self._router.ingress[entry.node]
+            if not ingress.offer(packet):
+                await ingress.put(packet)
+                self._check_not_closed()
+        return sequence
+
+    async def outputs(self) -> AsyncIterator[Packet]:
+        """Packets of every unconnected output port and of `is_output_node` nodes.
+
+        Ends after `finish`, once all tails are out, and when the session is closed.
+
+        Raises
+        ------
+        SessionFailedError
+            The session broke.
+        """
+        client = self._router.client
+        while True:
+            boundary = client.oldest()
+            if boundary is None:
+                boundary = await client.next()
+                if boundary is None:
+                    return
+            yield boundary.take()
+
+    async def stream(
+        self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
+    ) -> AsyncIterator[Packet]:
+        """Feed a source and read the outputs at the same time, then finish: the usual form.
+
+        An error of the source ends the stream with that error.
+        """
+        feeder = asyncio.get_running_loop().create_task(self._feed(source, to))
+        try:
+            async for packet in self.outputs():
+                yield packet
+            await feeder
+        finally:
+            feeder.cancel()
+            await asyncio.wait([feeder])
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What happens beside the packets, until the session is closed."""
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if self._state == "closed":
+                return
+            self._event_waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._event_waiter
+            finally:
+                self._event_waiter = None
+
+    def metrics(self) -> Metrics:
+        """Counts and latencies so far; also after the end."""
+        return self._router.metrics()
+
+    def fail_on_error(self) -> None:
+        """Let the first item that a node fails on end the session with that error."""
+        self._fail_on_error = True
+
+    # -- inside ------------------------------------------------------------------------------
+
+    async def _feed(self, source: Any, to: str | None) -> None:
+        try:
+            if hasattr(source, "__aiter__"):
+                async for data in source:
+                    await self.send(data, to)
+            else:
+                for data in source:
+                    await self.send(data, to)
+            await self.finish()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._router.client.fail(error)
+
+    async def _open_node(self, node_id: str) -> None:
+        node = self._nodes[node_id]
+        try:
+            waiting = node.open(context(self.plan, node_id, self.clock))
+            if inspect.isawaitable(waiting):
+                await waiting
+        except Exception as error:
+            wrapped = node_error(node_id, type(node).__name__, error)
+            if wrapped is error:
+                raise
+            raise wrapped from error
+        self._opened[node_id] = node
+
+    async def _close_node(self, node_id: str, node: Node) -> None:
+        try:
+            waiting = node.close()
+            if inspect.isawaitable(waiting):
+                async with deadline(self.clock, self._close_timeout_us):
+                    await waiting
+        except Exception as error:
+            self._note(error_event(node_id, type(node).__name__, error, self._sequence))
+
+    def _check_open(self) -> None:
+        self._check_not_closed()
+        if self._state == "finished":
+            raise SessionFinishedError("this session's input was finished: it takes no more data")
+        if self._state == "new":
+            raise SessionError("this session is not open: use 'async with pipeline.session() as s'")
+
+    def _check_not_closed(self) -> None:
+        if self._failure is not None:
+            raise SessionFailedError(f"the session broke: {self._failure}") from self._failure
+        if self._state == "closed":
+            raise SessionClosedError("this session is closed")
+
+    def _on_failure(self, step: Step, error: Exception, sequence: int) -> None:
+        event = error_event(step.id, type(step.node).__name__, error, sequence)
+        self._note(event)
+        if self._fail_on_error:
+            self._router.client.fail(event.error)
+
+    def _on_broken(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+            failed = SessionFailedError(f"the session broke: {type(error).__name__}: {error}")
+            failed.__cause__ = error
+            self._router.client.fail(failed)
+
+    def _note(self, event: Event) -> None:
+        if len(self._events) >= MAX_EVENTS:
+            self._events.popleft()
+            self.dropped_events += 1
+        self._events.append(event)
+        self._wake_events()
+
+    def _wake_events(self) -> None:
+        waiter = self._event_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,134 @@
+"""Wiring: from a plan to the steps, chains and links of one island."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from remotemedia.caps import Caps
+from remotemedia.data import Data
+from remotemedia.graph import Edge
+from remotemedia.node import Node
+from remotemedia.plan import Plan
+from remotemedia.session.chain import Chain, Link, Step
+from remotemedia.session.guard import make_guard, refuse
+
+MAX_CHAIN = 64  # steps; keeps the memory of chains linear in the size of the graph
+
+Arrival = tuple[str, str]
+"""Node id and input port."""
+
+
+class Wiring:
+    """Steps, chains and links of one island.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    members : sequence of str
+        Nodes of the island, in topological order.
+    nodes : mapping of node id to Node
+        What is called.
+    client : callable
+        Makes the outlet of an output port whose packets the client receives.
+    boundary : callable
+        Makes the outlet of an edge that leaves the island.
+    inside : callable, optional
+        Tells whether an edge stays in the island; by default, if both ends are members and it has
+        no queue.
+
+    Attributes
+    ----------
+    steps : dict of node id to Step
+    arrivals : dict of (node, port) to Chain
+    links : dict of Edge to Link
+        Of edges that have a link of their own. An edge in the middle of a chain has none: its
+        count is that of the calls of its target.
+    client_links : dict of (node, port) to Link
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        members: Sequence[str],
+        nodes: Mapping[str, Node],
+        client: Callable[[str, str], Any],
+        boundary: Callable[[Edge], Any],
+        inside: Callable[[Edge], bool] | None = None,
+    ) -> None:
+        self.steps: dict[str, Step] = {}
+        self.arrivals: dict[Arrival, Chain] = {}
+        self.links: dict[Edge, Link] = {}
+        self.client_links: dict[Arrival, Link] = {}
+        here = frozenset(members)
+        for node_id in reversed(members):
+            spec = plan.graph.nodes[node_id]
+            ports = list(spec.cls.output_ports(spec.params))
+            step = self.steps[node_id] = Step(node_id, nodes[node_id], ports)
+            follower = None
+            for port in ports:
+                links: list[Link] = []
+                if (node_id, port) in plan.outlets:
+                    link = self.client_links[node_id, port] = Link(outlet=client(node_id, port))
+                    links.append(link)
+                for edge in plan.graph.outgoing(node_id):
+                    if edge.source_port != port:
+                        continue
+                    stays = inside(edge) if inside else edge.queue is None and edge.target in here
+                    if stays:
+                        link = Link(chain=self.arrivals[edge.target, edge.target_port])
+                        follower = edge
+                    else:
+                        link = Link(outlet=boundary(edge))
+                    self.links[edge] = link
+                    links.append(link)
+                step.routes[port] = tuple(links)
+            joined = self._joinable(plan, step, follower)
+            inputs = spec.cls.input_ports(spec.params)
+            for port, caps in inputs.items():
+                guarded = (node_id, port) in plan.formats.unproven
+                call = _call(step, port, len(inputs) > 1, caps if guarded else None)
+                if joined is None:
+                    chain = Chain((step,), (call,))
+                else:
+                    chain = Chain((step, *joined.steps), (call, *joined.calls))
+                self.arrivals[node_id, port] = chain
+            if joined is not None and follower is not None:
+                del self.links[follower]
+
+    def _joinable(self, plan: Plan, step: Step, follower: Edge | None) -> Chain | None:
+        """The chain that can be called in one loop with this step, if there is one."""
+        links = step.routes.get(step.default, ())
+        if follower is None or len(step.routes) != 1 or len(links) != 1:
+            return None
+        if len(plan.graph.incoming(follower.target)) != 1:
+            return None
+        if inspect.isgeneratorfunction(step.node.process):
+            return None
+        chain = links[0].chain
+        return chain if chain is not None and len(chain.steps) < MAX_CHAIN else None
+
+
+def _call(
+    step: Step, port: str, several: bool, guarded: Caps | None
+) -> Callable[[Data], Any]:
+    process = step.node.process
+    call = process
+    if several:
+
+        def call(data: Data) -> Any:
+            return process(data, port)
+
+    if guarded is None:
+        return call
+    accepts = make_guard(guarded)
+    caps = guarded
+
+    def checked(data: Data) -> Any:
+        if accepts(data):
+            return call(data)
+        raise refuse(data, caps, step.id, port)
+
+    return checked
