@@ -114,7 +114,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False):
         """
         findings = Findings()
         graph = _Checker(manifest.nodes, manifest.connections, registry, findings).graph()
-        if graph is None:
+        if findings.problems:
             raise ManifestError(manifest.locate(findings.problems), manifest.source)
         return graph
 
@@ -139,9 +139,7 @@ def load(
     """
     found = draft(source, name=name)
     graph = _Checker(found.nodes, found.connections, registry, found.findings).graph()
-    manifest = found.finish()
-    assert graph is not None  # noqa: S101 - or there were findings
-    return manifest, graph
+    return found.finish(), graph
 
 
 class _Checker:
@@ -167,8 +165,8 @@ class _Checker:
         self.nodes: dict[str, GraphNode] = {}
         self.edges: list[Edge] = []
 
-    def graph(self) -> Graph | None:
-        """The graph; None when there are findings."""
+    def graph(self) -> Graph:
+        """The graph; of no use when there are findings."""
         if not self.specs and not self.broken:
             self.findings.add("a pipeline has at least one node", ("nodes",))
         for index, spec in enumerate(self.specs):
@@ -185,8 +183,6 @@ class _Checker:
                 outgoing[edge.source].append(edge)
                 incoming[edge.target].append(edge)
         order = self._order(outgoing, incoming)
-        if self.findings.problems:
-            return None
         return Graph(
             nodes=self.nodes,
             edges=tuple(self.edges),
@@ -278,9 +274,7 @@ class _Checker:
             heapq.heappush(ready, self.ids[edge.target])
         return order
 
-    def _report_cycle(
-        self, waiting: dict[str, int], incoming: Mapping[str, list[Edge]]
-    ) -> Edge:
+    def _report_cycle(self, waiting: dict[str, int], incoming: Mapping[str, list[Edge]]) -> Edge:
         """Report one cycle among the nodes that still wait; returns the edge that closes it."""
         # Every waiting node has a waiting predecessor, so going backwards must meet itself.
         node = next(node for node, count in waiting.items() if count > 0)

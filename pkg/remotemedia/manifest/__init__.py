@@ -16,6 +16,7 @@ from remotemedia.manifest.model import (
     Restart,
     Retry,
 )
+from remotemedia.manifest.schema import json_schema
 
 __all__ = [
     "Batch",
@@ -29,5 +30,6 @@ __all__ = [
     "Queue",
     "Restart",
     "Retry",
+    "json_schema",
     "load_manifest",
 ]

@@ -1,4 +1,4 @@
-"""Finds everything that is wrong with a value that msgspec refused; msgspec tells the first only."""
+"""Finds all that is wrong with a value that msgspec refused; msgspec tells the first only."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from remotemedia.manifest.tree import Feed, Locator, Path, Position, Stop, TreeB
 Source = str | bytes | os.PathLike[str] | Mapping[str, object]
 """What a manifest can be loaded from."""
 
+_MAX_PATH = 4096  # characters; what is longer is no path anywhere
+
 
 class Document:
     """A tree of plain values with the way back to its text.
@@ -68,9 +70,7 @@ class Document:
         """The path as the text has it."""
         if not self.renamed:
             return path
-        steps = (
-            self.renamed.get(path[: index + 1], step) for index, step in enumerate(path)
-        )
+        steps = (self.renamed.get(path[: index + 1], step) for index, step in enumerate(path))
         return tuple(steps)
 
 
@@ -91,7 +91,7 @@ def read_document(source: Source, name: str | None = None) -> Document:
         return Document(
             lambda handler: plain.feed(mapping, handler), lambda mark: None, name or "manifest"
         )
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+    if isinstance(source, str) and _is_text(source):
         text: str | bytes = source
         name = name or "manifest"
     elif isinstance(source, bytes):
@@ -112,6 +112,10 @@ def read_document(source: Source, name: str | None = None) -> Document:
     else:
         feed, position = yaml_text.feed, yaml_text.position
     return Document(lambda handler: feed(text, handler), position, name)
+
+
+def _is_text(source: str) -> bool:
+    return "\n" in source or len(source) > _MAX_PATH or source.lstrip().startswith("{")
 
 
 def _read_file(path: str, name: str, guessed: bool) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from remotemedia.errors import Problem
-from remotemedia.manifest.model import Manifest
+from remotemedia.manifest.model import Connection, Manifest, Metadata, NodeSpec, default_of
 from remotemedia.manifest.tree import Path
 
 MANIFEST = {
@@ -50,20 +50,16 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, str]) -> list[Problem]:
                 place, _, count = found.get(name, ((*path, name), "", 0))
                 found[name] = (place, reason, count + 1)
 
-    look(manifest, (), _with_defaults(manifest, MANIFEST))
-    look(manifest.metadata, ("metadata",), _with_defaults(manifest.metadata, METADATA))
-    for part, entries, inline in (
-        ("nodes", manifest.nodes, True),
-        ("connections", manifest.connections, False),
-    ):
-        if not entries:
-            continue
-        always = _with_defaults(entries[0], NODE if inline else CONNECTION)
-        only_inline = _with_defaults(entries[0], INLINE_NODE) if inline else ()
-        for index, entry in enumerate(entries):
-            look(entry, (part, index), always)
-            if inline and entry.executor == "inline":
-                look(entry, (part, index), only_inline)
+    look(manifest, (), _with_defaults(Manifest, MANIFEST))
+    look(manifest.metadata, ("metadata",), _with_defaults(Metadata, METADATA))
+    always, inline = _with_defaults(NodeSpec, NODE), _with_defaults(NodeSpec, INLINE_NODE)
+    for index, node in enumerate(manifest.nodes):
+        look(node, ("nodes", index), always)
+        if node.executor == "inline":
+            look(node, ("nodes", index), inline)
+    of_connections = _with_defaults(Connection, CONNECTION)
+    for index, connection in enumerate(manifest.connections):
+        look(connection, ("connections", index), of_connections)
     problems = [
         Problem(f"{name} has no effect here: {reason}{_times(count)}", path, at_key=True)
         for name, (path, reason, count) in found.items()
@@ -74,19 +70,16 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, str]) -> list[Problem]:
             Problem(f"config is read as params{_times(len(configs))}", configs[0], at_key=True)
         )
     problems += [
-        Problem(f"metadata {name!r} is kept, but means nothing here", ("metadata", name), at_key=True)
+        Problem(f"{name!r} is kept, but means nothing here", ("metadata", name), at_key=True)
         for name in list(manifest.metadata.extra)[:10]
     ]
     return problems
 
 
 def _with_defaults(
-    part: msgspec.Struct, reasons: Mapping[str, str]
+    kind: type[msgspec.Struct], reasons: Mapping[str, str]
 ) -> list[tuple[str, str, object]]:
-    defaults = {}
-    for field in msgspec.structs.fields(part):
-        factory = field.default_factory
-        defaults[field.name] = field.default if factory is msgspec.NODEFAULT else factory()
+    defaults = {field.name: default_of(field) for field in msgspec.structs.fields(kind)}
     return [(name, reason, defaults[name]) for name, reason in reasons.items()]
 
 

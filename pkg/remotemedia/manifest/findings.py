@@ -31,10 +31,6 @@ class Findings:
         if not self.full and place not in self._places:
             self._places.add(place)
             self.problems.append(Problem(message, path, at_key=at_key))
-            if self.full:
-                self.problems.append(
-                    Problem(f"more than {limits.MAX_PROBLEMS} problems; the rest is not shown")
-                )
 
     def nearest(self, name: str, candidates: Sequence[str]) -> str:
         """As `errors.nearest`, until the manifest has used up its share of comparisons.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 
@@ -140,7 +141,7 @@ def _unescape(quoted: str, mark: Mark, handler: Handler) -> str:
         handler.stop(f"JSON: {error} in {show(quoted)}", mark)
 
 
-def _refuse(text: str, place: int, expected: str, handler: Handler) -> None:
+def _refuse(text: str, place: int, expected: str, handler: Handler) -> NoReturn:
     while place < len(text) and text[place] in " \t\n\r":
         place += 1
     rest = text[place : place + 40]

@@ -73,9 +73,7 @@ class Draft:
             connections=tuple(filter(None, self.connections)),
         )
 
-    def _salvage_list(
-        self, tree: dict[str, Any], name: str, kind: Any, what: str
-    ) -> list[Any]:
+    def _salvage_list(self, tree: dict[str, Any], name: str, kind: Any, what: str) -> list[Any]:
         entries = tree.get(name)
         if not isinstance(entries, list):
             return []

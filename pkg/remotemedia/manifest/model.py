@@ -44,7 +44,13 @@ class Model(
     """Base of all parts of a manifest."""
 
 
-class Metadata(Model):
+def default_of(field: msgspec.structs.FieldInfo) -> object:
+    """The value of a field that is left out; `msgspec.NODEFAULT` if it cannot be."""
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
+
+
+class Metadata(Model, frozen=True):
     """What people want to know of a pipeline, and how to negotiate.
 
     Other keys are kept in `extra`: metadata belongs to its author.
@@ -62,7 +68,7 @@ class Metadata(Model):
     extra: dict[str, object] = {}
 
 
-class Retry(Model):
+class Retry(Model, frozen=True):
     """Try again when a node fails."""
 
     attempts: Annotated[Attempts, Meta(description="Calls in all, the first included.")] = 3
@@ -75,7 +81,7 @@ class Retry(Model):
     ] = 0
 
 
-class CircuitBreaker(Model):
+class CircuitBreaker(Model, frozen=True):
     """Stop calling a node that keeps failing, and try it again later."""
 
     failures: Annotated[
@@ -86,7 +92,7 @@ class CircuitBreaker(Model):
     )
 
 
-class Restart(Model):
+class Restart(Model, frozen=True):
     """Start a node anew when its process dies or hangs."""
 
     when: Literal["never", "on_failure", "always"] = "on_failure"
@@ -97,7 +103,7 @@ class Restart(Model):
     delay_ms: Annotated[float, Meta(ge=0, le=86_400_000)] = 100
 
 
-class Batch(Model):
+class Batch(Model, frozen=True):
     """Hand a node several items at once."""
 
     max_items: Annotated[int, Meta(ge=1, le=65_536)] = 8
@@ -107,7 +113,7 @@ class Batch(Model):
     ] = 10
 
 
-class Policy(Model):
+class Policy(Model, frozen=True):
     """What to do when a node is slow or fails."""
 
     timeout_ms: Annotated[
@@ -124,14 +130,14 @@ class Policy(Model):
     ] = "skip"
 
 
-class MediaCapabilities(Model):
+class MediaCapabilities(Model, frozen=True):
     """Formats by port, beyond those that the node declares; text form or a mapping of fields."""
 
     inputs: dict[str, str | dict[str, object]] = {}
     outputs: dict[str, str | dict[str, object]] = {}
 
 
-class Gpu(Model):
+class Gpu(Model, frozen=True):
     """A GPU that a node wants."""
 
     type: str = ""
@@ -139,14 +145,14 @@ class Gpu(Model):
     required: bool = True
 
 
-class Cpu(Model):
+class Cpu(Model, frozen=True):
     """The processor that a node wants."""
 
     cores: Annotated[int, Meta(ge=1)] | None = None
     arch: str | None = None
 
 
-class Capabilities(Model):
+class Capabilities(Model, frozen=True):
     """What a node wants of its host."""
 
     gpu: Gpu | None = None
@@ -154,7 +160,7 @@ class Capabilities(Model):
     memory_gb: Annotated[float, Meta(ge=0)] | None = None
 
 
-class Execution(Model):
+class Execution(Model, frozen=True):
     """Where the reference system would like a node to run."""
 
     placement: Literal["local", "remote", "prefer_local", "prefer_remote", "auto"] = "auto"
@@ -162,7 +168,7 @@ class Execution(Model):
     fallback: object = None
 
 
-class NodeSpec(Model):
+class NodeSpec(Model, frozen=True):
     """One node of a manifest."""
 
     id: Id
@@ -177,9 +183,9 @@ class NodeSpec(Model):
     ] = False
     is_streaming: bool = False
     host: Annotated[str, Meta(description="Address of a remote executor.")] | None = None
-    process_group: Annotated[
-        Name, Meta(description="Process nodes of the same group share a process.")
-    ] | None = None
+    process_group: (
+        Annotated[Name, Meta(description="Process nodes of the same group share a process.")] | None
+    ) = None
     python_deps: Annotated[
         tuple[str, ...], Meta(description="Packages to install in the node's own process.")
     ] = ()
@@ -192,7 +198,7 @@ class NodeSpec(Model):
     comment: str = ""
 
 
-class Queue(Model):
+class Queue(Model, frozen=True):
     """The queue of an edge; an edge that has one is a boundary."""
 
     capacity: Annotated[int, Meta(ge=1, le=1_048_576, description="Packets.")] = 16
@@ -201,7 +207,7 @@ class Queue(Model):
     ] = "block"
 
 
-class Connection(Model):
+class Connection(Model, frozen=True):
     """One edge of a manifest: ``{from: "a:port", to: "b"}``."""
 
     source: End = msgspec.field(name="from")
@@ -233,7 +239,7 @@ class Connection(Model):
         return self.target.partition(":")[2] or None
 
 
-class PythonEnv(Model):
+class PythonEnv(Model, frozen=True):
     """The managed Python environment of the reference system."""
 
     python_version: str | None = None
@@ -241,7 +247,7 @@ class PythonEnv(Model):
     extra_deps: tuple[str, ...] = ()
 
 
-class Manifest(Model, dict=True):
+class Manifest(Model, frozen=True, dict=True):
     """A pipeline as data.
 
     Made by `load_manifest`, or in code; only the former has `warnings` and knows the lines of its
@@ -280,7 +286,7 @@ class Manifest(Model, dict=True):
         return document.locate(problems) if document else list(problems)
 
     def attach(self, document: Document, warnings: Iterable[Problem]) -> Self:
-        """This manifest, now with the document that it came from."""
+        """Note the document that the manifest came from."""
         self.__dict__["document"] = document
         self.__dict__["warnings"] = tuple(warnings)
         return self

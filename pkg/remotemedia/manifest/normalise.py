@@ -6,19 +6,12 @@ The reference system's published ``v1`` manifests use camelCase, ``config`` for 
 
 from __future__ import annotations
 
-
 from typing import Any
-
-import msgspec
 
 from remotemedia.manifest.document import Document
 from remotemedia.manifest.findings import Findings
-from remotemedia.manifest.model import VERSION, Connection, Manifest, Metadata, NodeSpec
+from remotemedia.manifest.model import VERSION, Connection, Metadata, NodeSpec
 from remotemedia.manifest.tree import Path, show
-
-
-def _names(kind: type[msgspec.Struct]) -> frozenset[str]:
-    return frozenset(kind.__struct_encode_fields__)
 
 
 def _camel(name: str) -> str:
@@ -26,7 +19,9 @@ def _camel(name: str) -> str:
     return head + "".join(map(str.capitalize, rest))
 
 
-_MANIFEST, _METADATA, _NODE, _CONNECTION = map(_names, (Manifest, Metadata, NodeSpec, Connection))
+_METADATA, _NODE, _CONNECTION = (
+    frozenset(kind.__struct_encode_fields__) for kind in (Metadata, NodeSpec, Connection)
+)
 _NODE_SYNONYMS = {
     **{_camel(name): name for name in _NODE if "_" in name},
     "config": "params",
@@ -102,7 +97,8 @@ def _normalise_metadata(root: dict[str, Any], document: Document, findings: Find
             if metadata.setdefault(name, value) == value:
                 document.renamed[("metadata", name)] = name
             else:
-                findings.add(f"{name} is given here and in metadata: keep one", (name,), at_key=True)
+                message = f"{name} is given here and in metadata: keep one"
+                findings.add(message, (name,), at_key=True)
     if extra:
         metadata["extra"] = extra
     if metadata:
@@ -152,5 +148,3 @@ def _normalise_connection(
         else:
             connection[name] = f"{end}:{port}"
     return connection
-
-

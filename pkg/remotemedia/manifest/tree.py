@@ -21,10 +21,9 @@ Position = Callable[[Mark], tuple[int, int] | None]
 Feed = Callable[["Handler"], None]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SKIPPED = "\0skipped"  # stands for a key that was there before; its value is dropped
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 - ends a pass, like StopIteration
     """Reading cannot or must not go on."""
 
     def __init__(self, message: str) -> None:
@@ -51,7 +50,7 @@ Container = dict[str, object] | list[object]
 
 
 class _Frame:
-    __slots__ = ("anchor", "before", "container", "height", "key", "limit")
+    __slots__ = ("anchor", "before", "container", "height", "key", "limit", "skip")
 
     def __init__(
         self, container: Container, key: str, limit: int, before: int, anchor: str | None
@@ -62,6 +61,7 @@ class _Frame:
         self.before = before  # values counted when it was opened
         self.anchor = anchor
         self.height = 1
+        self.skip = False  # the key was there before: its value is dropped
 
 
 class TreeBuilder:
@@ -84,10 +84,10 @@ class TreeBuilder:
         self._count(1, mark)
         frame = self._frame
         frame.key = text
+        frame.skip = text in frame.container
         self.wants_key = False
-        if text in frame.container:
+        if frame.skip:
             self.problem(f"{show(text)} is given twice", mark, at_key=True)
-            frame.key = _SKIPPED
         elif len(frame.container) >= frame.limit:
             self.stop(f"a mapping has at most {frame.limit:,} entries", mark)
         if len(text) > limits.MAX_SCALAR or not text.isascii():
@@ -158,15 +158,15 @@ class TreeBuilder:
 
     def problem(self, message: str, mark: Mark, at_key: bool = False) -> None:
         """Note what is wrong at this place and go on; give up when there is too much."""
-        position = self._position(mark) or (None, None)
-        self.problems.append(Problem(message, self._path(), *position, at_key=at_key))
+        line, column = self._position(mark) or (None, None)
+        self.problems.append(Problem(message, self._path(), line, column, at_key))
         if len(self.problems) >= limits.MAX_PROBLEMS:
             raise Stop(f"more than {limits.MAX_PROBLEMS} problems")
 
     def stop(self, message: str, mark: Mark) -> NoReturn:
         """Note what is wrong and give up."""
-        position = self._position(mark) or (None, None)
-        self.problems.append(Problem(message, self._path(), *position))
+        line, column = self._position(mark) or (None, None)
+        self.problems.append(Problem(message, self._path(), line, column))
         raise Stop(message)
 
     def _put(self, value: object, mark: Mark) -> None:
@@ -178,7 +178,7 @@ class TreeBuilder:
                 self.stop(f"more than {frame.limit:,} {what}", mark)
             container.append(value)
         else:
-            if frame.key is not _SKIPPED:
+            if not frame.skip:
                 container[frame.key] = value  # type: ignore[call-overload]
             self.wants_key = True
 

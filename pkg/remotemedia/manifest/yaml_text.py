@@ -104,8 +104,8 @@ def _feed_events(loader: Any, handler: Handler) -> None:
         handler.stop("a second document starts; a manifest is one", event.start_mark)
 
 
-def _refuse_tag(event: yaml.NodeEvent, handler: Handler) -> None:
-    tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
+def _refuse_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent, handler: Handler) -> None:
+    tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")[:60]
     handler.problem(f"tags are not accepted; remove {tag}", event.start_mark)
 
 
