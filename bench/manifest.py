@@ -1,0 +1,246 @@
+"""What it costs to load a manifest, and to refuse a hostile one.
+
+Each case runs in a process of its own, after a small manifest has been loaded: wall time, and the
+growth of the peak of resident memory (Linux). ``--json FILE`` keeps the figures.
+
+    .venv/bin/python bench/manifest.py
+    .venv/bin/python bench/manifest.py --pure      # PyYAML without libyaml, as in Pyodide
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SIZE = (1 << 20) - 64  # just under the limit
+MAX_MS, MAX_MIB, CHAIN_S = 100, 50, 2.0
+NODES = 10_000
+SMALL = "version: v1\nnodes: [{id: a, node_type: PassThrough}]\n"
+HEAD = "version: v1\nnodes:\n- id: a\n  node_type: PassThrough\n  params:\n    x: "
+JSON_HEAD = '{"version": "v1", "nodes": [{"id": "a", "node_type": "PassThrough", "params": {"x": '
+
+
+def fill(head: str, unit: Callable[[int], str], size: int = SIZE) -> str:
+    """`head` and as many units as fit."""
+    parts, length = [head], len(head)
+    for index in range(10**7):
+        part = unit(index)
+        length += len(part)
+        if length > size:
+            break
+        parts.append(part)
+    return "".join(parts)
+
+
+def laughs(levels: int, width: int, padding: int = 0) -> str:
+    """Each level stands for `width` times the one before."""
+    text = "version: v1\na0: &a0 lol\n" + "#" * padding + "\n"
+    for level in range(1, levels + 1):
+        text += f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * width)}]\n"
+    return text
+
+
+def chain_yaml() -> str:
+    """10,000 nodes in a row."""
+    nodes = "".join(
+        f"- {{id: n{index}, node_type: Gain, params: {{gain_db: 0.5}}}}\n" for index in range(NODES)
+    )
+    edges = "".join(f"- {{from: n{index}, to: n{index + 1}}}\n" for index in range(NODES - 1))
+    return f"version: v1\nnodes:\n{nodes}connections:\n{edges}"
+
+
+def chain_json() -> str:
+    """The same in JSON."""
+    nodes = [
+        {"id": f"n{index}", "node_type": "Gain", "params": {"gain_db": 0.5}}
+        for index in range(NODES)
+    ]
+    edges = [{"from": f"n{index}", "to": f"n{index + 1}"} for index in range(NODES - 1)]
+    return json.dumps(
+        {"version": "v1", "nodes": nodes, "connections": edges}, separators=(",", ":")
+    )
+
+
+BOMBS: dict[str, Callable[[], str]] = {
+    "alias 9x9": lambda: laughs(9, 9),
+    "alias 9x9, 1 MiB": lambda: laughs(9, 9, SIZE - 600),
+    "alias 60 x 16, 1 MiB": lambda: fill(laughs(60, 16), lambda i: f"b{i}: *a60\n"),
+    "aliases, 1 MiB": lambda: fill("version: v1\na: &a x\nb:\n", lambda i: "- *a\n"),
+    "anchors, 1 MiB": lambda: fill("version: v1\nb:\n", lambda i: f"- &a{i} x\n"),
+    "depth 10^6 yaml [": lambda: "[" * 10**6,
+    "depth 10^6 yaml {": lambda: HEAD + "{" * 10**6,
+    "depth yaml [\\n, 1 MiB": lambda: fill(HEAD, lambda i: "[\n"),
+    "depth yaml {a:, 1 MiB": lambda: fill(HEAD, lambda i: "{a: "),
+    "depth yaml -, 1 MiB": lambda: fill("", lambda i: "- "),
+    "depth yaml ?, 1 MiB": lambda: fill("", lambda i: "? "),
+    "depth yaml indent, 1 MiB": lambda: fill("", lambda i: " " * i + "a:\n"),
+    "depth 10^6 json [": lambda: '{"version": ' + "[" * 10**6,
+    "depth json {, 1 MiB": lambda: fill("", lambda i: '{"a":'),
+    "100 MB scalar yaml": lambda: HEAD + "a" * 10**8,
+    "100 MB scalar json": lambda: JSON_HEAD + '"' + "a" * 10**8 + '"}}]}',
+    "scalar yaml plain, 1 MiB": lambda: fill(HEAD, lambda i: "a" * 64),
+    "scalar yaml quoted, 1 MiB": lambda: fill(HEAD + '"', lambda i: "\\u0061") + '"',
+    "scalar yaml block, 1 MiB": lambda: fill(HEAD + "|\n", lambda i: "     a\n"),
+    "scalar yaml lines, 1 MiB": lambda: fill(HEAD, lambda i: "\n      a"),
+    "scalar json, 1 MiB": lambda: fill(JSON_HEAD + '"', lambda i: "a" * 64) + '"}}]}',
+    "scalar json escapes, 1 MiB": lambda: fill(JSON_HEAD + '"', lambda i: "\\n") + '"}}]}',
+    "digits yaml, 1 MiB": lambda: fill(HEAD, lambda i: "9" * 64),
+    "digits json, 1 MiB": lambda: fill(JSON_HEAD, lambda i: "9" * 64) + "}}]}",
+    "tag": lambda: HEAD + "!!python/object/apply:os.system [id]\n",
+    "tags, 1 MiB": lambda: fill(HEAD + "[", lambda i: "!!int 1,") + "]\n",
+    "duplicate key yaml": lambda: HEAD + "1\n  params: {}\n",
+    "duplicate keys yaml, 1 MiB": lambda: fill("version: v1\n", lambda i: "a: 1\n"),
+    "duplicate keys json, 1 MiB": lambda: fill('{"version":"v1"', lambda i: ',"a":1') + "}",
+    "distinct keys yaml, 1 MiB": lambda: fill("version: v1\n", lambda i: f"a{i}:\n"),
+    "distinct keys json, 1 MiB": lambda: fill('{"version":"v1"', lambda i: f',"a{i}":1') + "}",
+    "NaN yaml": lambda: HEAD + ".nan\n",
+    "NaN yaml, 1 MiB": lambda: fill(HEAD + "[", lambda i: ".nan,") + "]\n",
+    "NaN json, 1 MiB": lambda: fill(JSON_HEAD + "[", lambda i: "NaN,") + "1]}}]}",
+    "1e999 json, 1 MiB": lambda: fill(JSON_HEAD + "[", lambda i: "1e999,") + "1]}}]}",
+    "10^6 nodes yaml": lambda: fill(
+        "version: v1\nnodes:\n", lambda i: f"- {{id: n{i}, node_type: Gain}}\n", 36 * 10**6
+    ),
+    "10^6 nodes json": lambda: fill(
+        '{"version":"v1","nodes":[', lambda i: f'{{"id":"n{i}","node_type":"Gain"}},', 38 * 10**6
+    ),
+    "nodes yaml, 1 MiB": lambda: fill(
+        "version: v1\nnodes:\n", lambda i: f"- {{id: {i:x}, node_type: A}}\n"
+    ),
+    "nodes json, 1 MiB": lambda: fill(
+        '{"version":"v1","nodes":[', lambda i: f'{{"id":"{i:x}","node_type":"A"}},'
+    ),
+    "empty nodes yaml, 1 MiB": lambda: fill("version: v1\nnodes: [", lambda i: "{},"),
+    "empty nodes json, 1 MiB": lambda: fill('{"version":"v1","nodes":[', lambda i: "{},"),
+    "values yaml, 1 MiB": lambda: fill(HEAD + "[", lambda i: "a,"),
+    "values json, 1 MiB": lambda: fill(JSON_HEAD + "[", lambda i: "1,"),
+    "lists yaml, 1 MiB": lambda: fill(HEAD + "[", lambda i: "[" + "[]," * 99 + "],"),
+    "comments yaml, 1 MiB": lambda: fill(HEAD, lambda i: "#\n"),
+    "spaces yaml, 1 MiB": lambda: fill("version: v1\n", lambda i: " "),
+    "spaces json, 1 MiB": lambda: fill("{", lambda i: " "),
+    "control character yaml, 1 MiB": lambda: fill(HEAD, lambda i: "a" * 64) + "\x07",
+}
+# Within the limits, but nothing in them is right.
+WRONG: dict[str, Callable[[], str]] = {
+    "unknown types, 9,999 nodes": lambda: fill(
+        "version: v1\nnodes:\n", lambda i: f"- {{id: n{i}, node_type: Gai{i}}}\n" * (i < 9999)
+    ),
+    "unknown ends, 10,000 nodes": lambda: chain_yaml().replace("{from: n", "{from: m"),
+    "cycles, 10,000 nodes": lambda: (
+        "version: v1\nnodes:\n"
+        + "".join(f"- {{id: n{i}, node_type: Gain}}\n" for i in range(NODES))
+        + "connections:\n"
+        + "".join(f"- {{from: n{i}, to: n{i ^ 1}}}\n" for i in range(NODES))
+    ),
+}
+CHAINS: dict[str, Callable[[], str]] = {"chain yaml": chain_yaml, "chain json": chain_json}
+
+
+def peak_kib() -> int:
+    """The highest resident memory since it was last cleared."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1])
+    return 0
+
+
+def measure(name: str, pure: bool, as_file: bool) -> dict[str, object]:
+    """One case, in this process."""
+    import yaml
+    from remotemedia.errors import ManifestError
+    from remotemedia.graph import load
+
+    if pure and hasattr(yaml, "CSafeLoader"):
+        del yaml.CSafeLoader
+    load(SMALL)
+    text = {**BOMBS, **WRONG, **CHAINS}[name]()
+    source: str | Path = text
+    folder = tempfile.TemporaryDirectory()
+    if as_file:
+        source = Path(folder.name) / ("x.json" if "json" in name else "x.yaml")
+        source.write_text(text)
+    size = len(text)
+    if as_file:
+        del text
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak_kib()
+    message = "loaded"
+    times = []
+    for _ in range(5 if name in CHAINS else 3):
+        start = time.perf_counter()
+        try:
+            load(source)
+        except ManifestError as error:
+            message = f"{len(error.problems)}: {error.problems[-1]}"
+        times.append(time.perf_counter() - start)
+    mib = (peak_kib() - before) / 1024
+    # The first time counts: nobody sends a bomb twice.
+    return {
+        "case": name + (" (file)" if as_file else ""),
+        "bytes": size,
+        "first_ms": round(times[0] * 1000, 2),
+        "p50_ms": round(statistics.median(times) * 1000, 2),
+        "max_ms": round(max(times) * 1000, 2),
+        "n": len(times),
+        "peak_mib": round(mib, 1),
+        "result": message[:110],
+    }
+
+
+def main() -> int:
+    """Run all cases; exit code 1 if one is over its bound."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pure", action="store_true")
+    parser.add_argument("--case")
+    parser.add_argument("--file", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(options.case, options.pure, options.file)))
+        return 0
+    import msgspec
+    import yaml
+
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, PyYAML {yaml.__version__}"
+        f"{' pure' if options.pure else ''}, msgspec {msgspec.__version__}, {platform.machine()}"
+    )
+    results = []
+    over = 0
+    cases = [(name, False) for name in [*BOMBS, *WRONG, *CHAINS]]
+    cases += [("100 MB scalar yaml", True), ("10^6 nodes yaml", True)]
+    for name, as_file in cases:
+        command = [sys.executable, __file__, "--case", name]
+        command += ["--pure"] * options.pure + ["--file"] * as_file
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"{name}: died with {done.returncode}: {done.stderr[-300:]}")
+            over += 1
+            continue
+        result = json.loads(done.stdout)
+        results.append(result)
+        bound = MAX_MS if name in BOMBS else CHAIN_S * 1000
+        bad = result["first_ms"] > bound or (name in BOMBS and result["peak_mib"] > MAX_MIB)
+        bad |= (result["result"] == "loaded") is (name not in CHAINS)
+        over += bad
+        print(
+            f"{'OVER' if bad else '    '} {result['case']:32} {result['bytes']:>11,} B "
+            f"{result['first_ms']:>8.1f} ms {result['peak_mib']:>6.1f} MiB  {result['result']}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"{len(results)} cases, {over} over their bound")
+    return 1 if over and not options.pure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
