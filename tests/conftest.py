@@ -22,6 +22,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 import remotemedia
 from remotemedia.testing import VirtualClock
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from remotemedia.clock import SystemClock, deadline, sleep
 from remotemedia.testing import VirtualClock
 
