@@ -195,7 +195,7 @@ def where_waiting(task: asyncio.Task[Any]) -> str:
                 names.append(inner.f_code.co_qualname)
         waits = _first(waits, "cr_await", "gi_yieldfrom", "ag_await")
     if frame is None:
-        return "not started"
+        return "in code that has no Python frame"
     place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
     return f"{place}, for {names[0]}" if names else place
 

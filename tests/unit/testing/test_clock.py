@@ -234,6 +234,44 @@ def test_error_of_a_task_that_was_awaited_is_seen_once(clock):
     clock.run(main())
 
 
+def test_a_task_that_will_not_be_cancelled_is_named(clock):
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def main() -> None:
+        kept.append(asyncio.create_task(stubborn(), name="the stubborn one"))
+        await sleep(clock, 1)
+
+    kept = []
+    with pytest.raises(ExceptionGroup) as caught:
+        clock.run(main())
+    (error,) = caught.value.exceptions
+    assert isinstance(error, DeadlockError)
+    assert "the stubborn one" in str(error)
+
+
+def test_what_the_loop_reports_without_an_exception_is_not_lost(clock):
+    async def main() -> None:
+        asyncio.get_running_loop().call_exception_handler({"message": "a socket leaked"})
+
+    with pytest.raises(ExceptionGroup) as caught:
+        clock.run(main())
+    assert [str(error) for error in caught.value.exceptions] == ["a socket leaked"]
+
+
+def test_what_is_reported_after_the_end_is_a_warning(clock):
+    async def main() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    loop = clock.run(main())
+    with pytest.warns(RuntimeWarning, match="too late: KeyError"):
+        loop.call_exception_handler({"message": "too late", "exception": KeyError("x")})
+
+
 def test_deadlock_after_a_lost_task_names_its_error(clock):
     async def main() -> None:
         event = asyncio.Event()
