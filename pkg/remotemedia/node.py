@@ -45,7 +45,7 @@ class Emit(NamedTuple):
 
 
 Output = Data | Emit
-Result = None | Output | Iterable[Output]
+Result = Output | Iterable[Output] | None
 """What a synchronous `process` may return."""
 AsyncResult = Awaitable[Result] | AsyncIterator[Output]
 """What an ``async def process`` gives."""
@@ -136,7 +136,7 @@ class Node:
 
     # -- life --------------------------------------------------------------------------------
 
-    def open(self, ctx: Context) -> None | Awaitable[None]:
+    def open(self, ctx: Context) -> Awaitable[None] | None:
         """Get ready. May be ``async`` on an async node."""
 
     def process(self, data: Any) -> Any:
@@ -146,7 +146,7 @@ class Node:
     def finish(self) -> Any:
         """End of input: return or yield the tail, as from `process`."""
 
-    def close(self) -> None | Awaitable[None]:
+    def close(self) -> Awaitable[None] | None:
         """Let go of what `open` took."""
 
     def reset(self) -> None:
@@ -169,7 +169,9 @@ def is_source(node: Node | type[Node]) -> bool:
     return hasattr(node, "produce")
 
 
-def make_params(cls: type[Node], fields: Mapping[str, object], node: str | None = None) -> NodeParams:
+def make_params(
+    cls: type[Node], fields: Mapping[str, object], node: str | None = None
+) -> NodeParams:
     """Build a node's parameters from plain values.
 
     Accepts camelCase and the node's aliases for the names.

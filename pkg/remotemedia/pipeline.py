@@ -90,14 +90,9 @@ class Pipeline:
         str
             The id.
         """
-        taken = {node.id for node in self._manifest.nodes}
-        if id is None:
-            base = id = node_type.lower()
-            number = 2
-            while id in taken:
-                id, number = f"{base}-{number}", number + 1  # noqa: A001
+        name = id or self._free_id(node_type.lower())
         spec = NodeSpec(
-            id=id,
+            id=name,
             node_type=node_type,
             params=params,
             executor=executor,
@@ -105,13 +100,18 @@ class Pipeline:
             is_output_node=is_output_node,
         )
         self._change(nodes=(*self._manifest.nodes, spec))
-        return id
+        return name
 
     def connect(self, source: str, target: str, *, queue: Queue | None = None) -> Self:
         """Connect ``"node"`` or ``"node:port"`` to another; gives the pipeline back, to chain."""
         connection = Connection(source=source, target=target, queue=queue)
         self._change(connections=(*self._manifest.connections, connection))
         return self
+
+    def _free_id(self, base: str) -> str:
+        taken = {node.id for node in self._manifest.nodes}
+        numbers = (f"{base}-{number}" for number in range(2, len(taken) + 3))
+        return next(name for name in (base, *numbers) if name not in taken)
 
     def _change(self, **changes: object) -> None:
         self._manifest = msgspec.structs.replace(self._manifest, **changes)

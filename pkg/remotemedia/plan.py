@@ -7,28 +7,27 @@ from typing import TypeVar
 
 import msgspec
 
-from remotemedia.caps import Caps
-from remotemedia.errors import CapsMismatchError, Problem, UnavailableError
-from remotemedia.executors import Executor, find_executor
-from remotemedia.graph import Edge, Graph
+from remotemedia.errors import CapsMismatchError
+from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.negotiation import Formats, check_declared
-from remotemedia.node import is_source
+from remotemedia.node import is_async, is_source
 
 
-class Placement(msgspec.Struct, frozen=True, eq=False):
+class Placement(msgspec.Struct, frozen=True):
     """Where one node runs.
 
     Attributes
     ----------
-    executor : Executor
-        Gives the object that is called.
+    executor : str
+        Name of its executor.
     is_async : bool
-        Whether it stands alone between boundaries, in a task of its own.
+        Whether it stands alone between boundaries, in a task of its own. A node that is not inline
+        always does: what the session calls is a proxy.
     is_source : bool
         Whether it produces by itself.
     """
 
-    executor: Executor
+    executor: str
     is_async: bool
     is_source: bool
 
@@ -70,11 +69,6 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         """Nodes that need an event loop."""
         return [node for node, placement in self.placements.items() if placement.is_async]
 
-    def input_caps(self, node: str) -> dict[str, Caps]:
-        """What the input ports of a node accept."""
-        spec = self.graph.nodes[node]
-        return spec.cls.input_ports(spec.params)
-
 
 def compile_plan(graph: Graph) -> Plan:
     """Negotiate formats, place nodes, and find the islands.
@@ -83,23 +77,20 @@ def compile_plan(graph: Graph) -> Plan:
     ------
     CapsMismatchError
         Edges whose two ends share no format; names all of them, and the converters that would do.
-    UnavailableError
-        A node asks for an executor that is not here.
     """
     formats = check_declared(graph)
     if formats.problems:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
-    placements = place(graph)
-    outlets = set()
-    entries = []
-    for node_id in graph.nodes:
-        node = graph.nodes[node_id]
+    placements = {node_id: place(node) for node_id, node in graph.nodes.items()}
+    outlets: set[tuple[str, str]] = set()
+    entries: list[tuple[str, str]] = []
+    for node_id, node in graph.nodes.items():
         connected = {edge.source_port for edge in graph.outgoing(node_id)}
-        for port in node.cls.output_ports(node.params):
+        for port in node.outputs:
             if node.spec.is_output_node or port not in connected:
                 outlets.add((node_id, port))
         if not graph.incoming(node_id) and not placements[node_id].is_source:
-            entries.extend((node_id, port) for port in node.cls.input_ports(node.params))
+            entries.extend((node_id, port) for port in node.inputs)
     return Plan(
         graph=graph,
         formats=formats,
@@ -110,20 +101,10 @@ def compile_plan(graph: Graph) -> Plan:
     )
 
 
-def place(graph: Graph) -> dict[str, Placement]:
-    """Find the executor of every node; all that are missing are reported together."""
-    placements: dict[str, Placement] = {}
-    problems = []
-    for node_id, node in graph.nodes.items():
-        try:
-            executor = find_executor(node.spec.executor)
-        except UnavailableError as error:
-            problems.append(Problem(f"node {node_id!r}: {error}"))
-            continue
-        placements[node_id] = Placement(executor, executor.is_async(node), is_source(node.cls))
-    if problems:
-        raise UnavailableError("\n".join(problem.message for problem in problems))
-    return placements
+def place(node: GraphNode) -> Placement:
+    """Where a node runs, and how it is called there."""
+    executor = node.spec.executor
+    return Placement(executor, executor != "inline" or is_async(node.cls), is_source(node.cls))
 
 
 def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[str, ...], ...]:
@@ -137,10 +118,7 @@ def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[
     parent = {node: node for node in graph.nodes}
     for node in graph.order:
         levels[node] = max(
-            (
-                levels[edge.source] + _is_boundary(edge, in_island)
-                for edge in graph.incoming(node)
-            ),
+            (levels[edge.source] + _is_boundary(edge, in_island) for edge in graph.incoming(node)),
             default=0,
         )
         for edge in graph.incoming(node):

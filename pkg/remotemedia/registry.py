@@ -183,8 +183,8 @@ def default_registry() -> Registry:
     """The registry of this program: built-in nodes, plugins and what `node` registered."""
     global _default  # noqa: PLW0603 - the one registry of the program
     if _default is None:
-        from remotemedia import nodes
-
+        # By name: the tables stand above this module and plug into it.
+        nodes = importlib.import_module("remotemedia.nodes")
         _default = Registry(nodes.TABLE, nodes.ALIASES)
     return _default
 
@@ -206,7 +206,7 @@ class _Decorator:
     @overload
     def __call__(self, target: Callable[..., Any]) -> type[Node]: ...
     def __call__(self, target: Any) -> Any:
-        cls = target if inspect.isclass(target) else function_node(target)
+        cls: type[Node] = target if inspect.isclass(target) else function_node(target)
         for name, value in self.attributes.items():
             setattr(cls, name, value)
         # Malformed caps are reported here, where the author sees them.

@@ -143,7 +143,5 @@ def _ordered(
     media: str, fields: Mapping[str, Constraint | None]
 ) -> tuple[tuple[str, Constraint], ...]:
     return tuple(
-        (name, constraint)
-        for name in FIELDS[media]
-        if (constraint := fields.get(name)) is not None
+        (name, constraint) for name in FIELDS[media] if (constraint := fields.get(name)) is not None
     )

@@ -16,8 +16,5 @@ class Executor(Protocol):
     to the real one, so that to the session a node elsewhere is just an async node.
     """
 
-    def is_async(self, node: GraphNode) -> bool:
-        """Whether what `create` gives needs an event loop."""
-
     def create(self, node: GraphNode) -> Node:
         """The object that the session opens and calls for this node."""

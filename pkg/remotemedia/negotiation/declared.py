@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from remotemedia.caps import ANY, Caps
+from remotemedia.caps import ANY, Caps, Format
 from remotemedia.errors import Problem
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.negotiation.suggestion import differences, suggest
@@ -52,7 +52,7 @@ def check_declared(graph: Graph) -> Formats:
     for node_id in graph.order:
         node = graph.nodes[node_id]
         arriving: dict[str, Caps] = {}
-        for port, accepted in node.cls.input_ports(node.params).items():
+        for port, accepted in node.inputs.items():
             carried: list[Caps] = []
             for edge in graph.incoming(node_id):
                 if edge.target_port != port:
@@ -66,10 +66,9 @@ def check_declared(graph: Graph) -> Formats:
                 if not (_is_ours(graph.nodes[edge.source]) and produced.is_subset(accepted)):
                     unproven.add((node_id, port))
             arriving[port] = inputs[node_id, port] = _union(carried, accepted)
-        declared = node.cls.output_ports(node.params)
         formats = node.cls.output_formats(node.params, arriving)
-        for port in declared:
-            outputs[node_id, port] = formats.get(port, declared[port])
+        for port, declared in node.outputs.items():
+            outputs[node_id, port] = formats.get(port, declared)
     return Formats(inputs, outputs, frozenset(unproven), tuple(problems))
 
 
@@ -80,7 +79,7 @@ def _is_ours(node: GraphNode) -> bool:
 def _union(carried: list[Caps], accepted: Caps) -> Caps:
     if not carried:
         return accepted
-    formats = []
+    formats: list[Format] = []
     for caps in carried:
         if caps.formats is None:
             return ANY

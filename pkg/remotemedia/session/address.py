@@ -46,7 +46,7 @@ def find_entries(plan: Plan, to: str | None) -> tuple[Entry, ...]:
     if node is None:
         hint = nearest(node_id, plan.graph.nodes) or f" (nodes: {', '.join(plan.graph.nodes)})"
         raise AddressError(f"no node {node_id!r} to send to{hint}")
-    ports = list(node.cls.input_ports(node.params))
+    ports = list(node.inputs)
     if not ports:
         raise AddressError(f"{node_id!r} ({node.node_type}) is a source: nothing can be sent to it")
     if port and port not in ports:
@@ -80,5 +80,5 @@ def refusal(data: object, entries: tuple[Entry, ...]) -> RemoteMediaError:
 
 def _entry(plan: Plan, node_id: str, port: str) -> Entry:
     node = plan.graph.nodes[node_id]
-    caps = node.cls.input_ports(node.params)[port]
+    caps = node.inputs[port]
     return Entry(node_id, port, caps, make_guard(caps))

@@ -11,7 +11,7 @@ from remotemedia.data import Data
 from remotemedia.metrics import Histogram
 from remotemedia.node import Node
 
-_FOLD_ROWS = 512  # passes after which the clock readings are sorted into histograms
+FOLD_ROWS = 1024  # passes after which the clock readings are sorted into histograms
 
 
 class Step:
@@ -47,7 +47,7 @@ class Step:
         self.unrecorded = 0
         self.direct = 0
         self.default = ports[0] if ports else ""
-        self.routes: dict[str, tuple[Link, ...]] = {port: () for port in ports}
+        self.routes: dict[str, tuple[Link, ...]] = dict.fromkeys(ports, ())
 
     @property
     def calls(self) -> int:
@@ -93,9 +93,7 @@ class Chain:
 
     __slots__ = ("_suffixes", "calls", "link", "links", "stamps", "steps")
 
-    def __init__(
-        self, steps: tuple[Step, ...], calls: tuple[Callable[[Data], Any], ...]
-    ) -> None:
+    def __init__(self, steps: tuple[Step, ...], calls: tuple[Callable[[Data], Any], ...]) -> None:
         self.steps = steps
         self.calls = calls
         self.stamps: list[float] = []
@@ -111,7 +109,7 @@ class Chain:
             rest = self._suffixes[start] = Chain(self.steps[start:], self.calls[start:])
         return rest
 
-    def fold(self, rows: int = _FOLD_ROWS) -> None:
+    def fold(self, rows: int = FOLD_ROWS) -> None:
         """Sort the clock readings of whole passes into histograms once there are `rows` of them.
 
         Only to be called between passes.

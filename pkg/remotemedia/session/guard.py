@@ -24,7 +24,7 @@ def make_guard(caps: Caps) -> Callable[[Data], bool]:
     if len(caps.formats) == 1 and caps.formats[0].fields == (("format", Exact("F32")),):
 
         def accepts_float(data: Data) -> bool:
-            return data.__class__ is Audio and data.samples.dtype == _FLOAT32  # type: ignore[attr-defined]
+            return data.__class__ is Audio and data.samples.dtype == _FLOAT32
 
         return accepts_float
 
@@ -34,8 +34,8 @@ def make_guard(caps: Caps) -> Callable[[Data], bool]:
         nonlocal known
         if data.__class__ is not Audio:
             return data.__class__ in DATA_TYPES and caps.accepts(data)
-        samples = data.samples  # type: ignore[attr-defined]
-        found = (data.sample_rate, samples.dtype, len(samples))  # type: ignore[attr-defined]
+        samples = data.samples
+        found = (data.sample_rate, samples.dtype, len(samples))
         if found == known:
             return True
         if not caps.accepts(data):

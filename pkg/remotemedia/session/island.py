@@ -18,7 +18,7 @@ import numpy as np
 from remotemedia.data import DATA_TYPES, Data
 from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
-from remotemedia.session.chain import Chain, Link, Step
+from remotemedia.session.chain import FOLD_ROWS, Chain, Link, Step
 
 Delivery = tuple[Link, Data]
 """An item and the link by which it leaves the island."""
@@ -47,9 +47,7 @@ class _Items:
 
     __slots__ = ("elapsed", "items", "rest", "step", "timed")
 
-    def __init__(
-        self, step: Step, items: Iterator[Any], rest: Chain | None, timed: bool
-    ) -> None:
+    def __init__(self, step: Step, items: Iterator[Any], rest: Chain | None, timed: bool) -> None:
         self.step = step
         self.items = items
         self.rest = rest
@@ -75,7 +73,7 @@ class Island:
 
     def __init__(self, on_failure: Failure, clock: Callable[[], float] = perf_counter) -> None:
         self._on_failure = on_failure
-        self._clock = clock
+        self.clock = clock
         self.stack: list[_Fan | _Items] = []
         self.chains: list[Chain] = []
 
@@ -89,7 +87,8 @@ class Island:
 
         Real-time path: allocates what the nodes allocate and one clock reading per node.
         """
-        clock = self._clock
+        clock = self.clock
+        kind: type = data.__class__
         while True:
             stamp = chain.stamps.append
             stamp(clock())
@@ -97,8 +96,10 @@ class Island:
                 for call in chain.calls:
                     data = call(data)
                     stamp(clock())
-                    if data.__class__ not in DATA_TYPES:
-                        break
+                    if data.__class__ is not kind:  # cheaper than a look into the set each time
+                        kind = data.__class__
+                        if kind not in DATA_TYPES:
+                            break
                 else:
                     link = chain.link
                     if link is None:
@@ -144,7 +145,7 @@ class Island:
         if result is not None:
             self._start(step, result, _items(result), None, timed=False)
 
-    def fold(self, rows: int = 512) -> None:
+    def fold(self, rows: int = FOLD_ROWS) -> None:
         """Bound the memory of the clock readings; between items only."""
         for chain in self.chains:
             chain.fold(rows)
@@ -181,8 +182,9 @@ class Island:
             self.stack.append(_Items(step, items, rest, timed))
 
     def _next_item(self, frame: _Items) -> Delivery | None:
-        clock, step = self._clock, frame.step
+        clock, step = self.clock, frame.step
         then = clock()
+        item: Any
         try:
             item = next(frame.items, _DONE)
         except Exception as error:
@@ -195,7 +197,7 @@ class Island:
             if frame.timed:
                 step.latency.record(frame.elapsed)
             return None
-        port = step.default
+        port: str = step.default
         if item.__class__ is Emit:
             port, item = item
         links = step.routes.get(port)
@@ -224,8 +226,10 @@ class Island:
 def _items(result: Any) -> Iterator[Any] | None:
     """An iterator over what a node returned; None when that is nothing that a node may return."""
     kind = result.__class__
+    items: Iterator[Any]
     if kind is list or kind is tuple:
-        return iter(result)
+        items = iter(result)
+        return items
     if kind in DATA_TYPES or kind is Emit:
         return iter((result,))
     if isinstance(result, (str, bytes, bytearray, dict, np.ndarray)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remotemedia.clock import Clock
+from remotemedia.errors import UnavailableError
+from remotemedia.executors import find_executor
 from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
 
@@ -22,8 +24,21 @@ def context(plan: Plan, node_id: str, clock: Clock) -> Context:
 
 
 def create_nodes(plan: Plan, order: Iterable[str]) -> dict[str, Node]:
-    """The object that is called for each node."""
-    return {
-        node_id: plan.placements[node_id].executor.create(plan.graph.nodes[node_id])
-        for node_id in order
-    }
+    """The object that is called for each node.
+
+    Raises
+    ------
+    UnavailableError
+        Nodes whose executor is not on this host; names all of them.
+    """
+    nodes: dict[str, Node] = {}
+    missing: list[str] = []
+    for node_id in order:
+        node = plan.graph.nodes[node_id]
+        try:
+            nodes[node_id] = find_executor(plan.placements[node_id].executor).create(node)
+        except UnavailableError as error:
+            missing.append(f"node {node_id!r}: {error}")
+    if missing:
+        raise UnavailableError("\n".join(missing))
+    return nodes

@@ -56,7 +56,9 @@ class Router:
         self._links: dict[Edge, Link] = {}
         self._boundaries: dict[Edge, Boundary] = {}
         self._units: list[Unit] = []
-        inboxes = {node: inbox for members in plan.islands for inbox in [Inbox()] for node in members}
+        inboxes = {
+            node: inbox for members in plan.islands for inbox in [Inbox()] for node in members
+        }
 
         def to_client(node: str, port: str) -> Boundary:
             return Boundary(node, port, self.client, (CLIENT, port), CLIENT_CAPACITY)

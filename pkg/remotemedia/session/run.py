@@ -12,10 +12,10 @@ from remotemedia.errors import AsyncGraphError, RemoteMediaError
 from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
-from remotemedia.session.address import find_entries, refusal
-from remotemedia.session.chain import Step
+from remotemedia.session.address import Entry, find_entries, refusal
+from remotemedia.session.chain import Chain, Step
 from remotemedia.session.failure import Event, error_event, node_error
-from remotemedia.session.island import Delivery, Island
+from remotemedia.session.island import Island
 from remotemedia.session.life import context, create_nodes
 from remotemedia.session.outlet import Outlet
 from remotemedia.session.report import CLIENT, direct_edge, snapshot
@@ -23,7 +23,7 @@ from remotemedia.session.wiring import Wiring
 
 OnError = Literal["raise", "skip"]
 
-_FOLD_EVERY = 511  # a mask: sequence numbers after which the clock readings are sorted
+_FOLD_EVERY = 1023  # a mask: sequence numbers after which the clock readings are sorted
 
 
 class Run:
@@ -77,8 +77,9 @@ class Run:
         self._inputs = inputs
         self._entries = find_entries(plan, to)
         self._skip = on_error == "skip"
-        self._sequence = 0
-        self._received = [0] * len(self._entries)
+        self._sequence = -1
+        self._taken: int | None = None
+        self._refused = dict.fromkeys(self._entries, 0)
         self._island = Island(self._on_failure, clock)
         self._nodes = create_nodes(plan, plan.graph.order)
         self._wiring = Wiring(
@@ -106,10 +107,14 @@ class Run:
         """Counts and latencies so far."""
         self._island.fold(1)
         wiring = self._wiring
-        ends = [
-            direct_edge(CLIENT, f"{entry.node}:{entry.port}", count)
-            for entry, count in zip(self._entries, self._received, strict=True)
-        ]
+        taken = self._sequence + 1 if self._taken is None else self._taken
+        ends = []
+        direct: dict[str, int] = {}
+        for entry in self._entries:
+            count = taken - self._refused[entry]
+            direct[entry.node] = direct.get(entry.node, 0) + count
+            wiring.steps[entry.node].direct = direct[entry.node]
+            ends.append(direct_edge(CLIENT, f"{entry.node}:{entry.port}", count))
         ends += [
             direct_edge(f"{node}:{port}", CLIENT, link.count)
             for (node, port), link in sorted(wiring.client_links.items())
@@ -119,51 +124,48 @@ class Run:
     # -- the run -----------------------------------------------------------------------------
 
     def _produce(self) -> Iterator[Packet]:
+        # One flat loop: it is the real-time path of a run, and a helper costs a call per packet.
+        island = self._island
+        push, advance, stack = island.push, island.advance, island.stack
+        # The usual graph has one entry; with several, each item is offered to all.
+        single = len(self._entries) == 1
+        accepts = self._entries[0].accepts if single else _accepts_nothing
+        only = (self._arrival(self._entries[0]),) if single else ()
         opened: dict[str, Node] = {}
         try:
             self._open(opened)
-            yield from self._feed()
-            for step, result in self._rest():
-                self._island.emit(step, result)
-                yield from self._drain()
+            for sequence, data in enumerate(self._inputs):
+                self._sequence = sequence
+                for chain in only if accepts(data) else self._choose(data):
+                    delivery = push(chain, data)
+                    while True:
+                        if delivery is not None:
+                            link, item = delivery
+                            outlet = link.outlet
+                            if outlet.sequence == sequence:
+                                outlet.sub_sequence += 1
+                            else:
+                                outlet.sequence = sequence
+                                outlet.sub_sequence = 0
+                            yield Packet(
+                                item, outlet.node, outlet.port, sequence, outlet.sub_sequence
+                            )
+                        if not stack:
+                            break
+                        delivery = advance()
+                if not sequence & _FOLD_EVERY:
+                    island.fold()
+            self._taken = self._sequence + 1
+            for rest in self._rest():
+                island.emit(*rest)
+                while (delivery := advance()) is not None:
+                    link, item = delivery
+                    outlet = link.outlet
+                    number = outlet.number(self._sequence)
+                    yield Packet(item, outlet.node, outlet.port, self._sequence, number)
         finally:
-            self._island.drop()
+            island.drop()
             _close(opened)
-
-    def _feed(self) -> Iterator[Packet]:
-        island = self._island
-        push, advance, stack = island.push, island.advance, island.stack
-        steps, arrivals, received = self._wiring.steps, self._wiring.arrivals, self._received
-        targets = [
-            (number, entry.accepts, steps[entry.node], arrivals[entry.node, entry.port])
-            for number, entry in enumerate(self._entries)
-        ]
-        sequence = -1
-        for sequence, data in enumerate(self._inputs):  # noqa: B007 - read after the loop
-            self._sequence = sequence
-            accepted = False
-            for number, accepts, step, chain in targets:
-                if not accepts(data):
-                    continue
-                accepted = True
-                received[number] += 1
-                step.direct += 1
-                delivery = push(chain, data)
-                while True:
-                    if delivery is not None:
-                        link, item = delivery
-                        outlet = link.outlet
-                        yield Packet(
-                            item, outlet.node, outlet.port, sequence, outlet.number(sequence)
-                        )
-                    if not stack:
-                        break
-                    delivery = advance()
-            if not accepted:
-                self._refuse(data)
-            if not sequence & _FOLD_EVERY:
-                island.fold()
-        self._sequence = max(sequence, 0)
 
     def _rest(self) -> Iterator[tuple[Step, Any]]:
         """What comes after the inputs: the items of sources in turns, then the tails."""
@@ -173,10 +175,12 @@ class Run:
             for node_id in self.plan.graph.order
             if self.plan.placements[node_id].is_source
         ]
+        clock = self._island.clock
         turn = 0
         while sources:
             for source in list(sources):
                 step, items = source
+                then = clock()
                 try:
                     item = next(items)
                 except StopIteration:
@@ -185,8 +189,10 @@ class Run:
                 except Exception as error:
                     sources.remove(source)
                     step.errors += 1
+                    step.unrecorded += 1
                     self._on_failure(step, error)
                     continue
+                step.latency.record(clock() - then)
                 self._sequence = turn
                 yield step, [item]
             turn += 1
@@ -200,14 +206,6 @@ class Run:
                 continue
             yield steps[node_id], result
 
-    def _drain(self) -> Iterator[Packet]:
-        delivery: Delivery | None
-        while (delivery := self._island.advance()) is not None:
-            link, item = delivery
-            outlet = link.outlet
-            number = outlet.number(self._sequence)
-            yield Packet(item, outlet.node, outlet.port, self._sequence, number)
-
     def _open(self, opened: dict[str, Node]) -> None:
         clock = SystemClock()
         for node_id, node in self._nodes.items():
@@ -217,11 +215,21 @@ class Run:
                 raise node_error(node_id, type(node).__name__, error) from error
             opened[node_id] = node
 
-    def _refuse(self, data: object) -> None:
+    def _arrival(self, entry: Entry) -> Chain:
+        return self._wiring.arrivals[entry.node, entry.port]
+
+    def _choose(self, data: Data) -> tuple[Chain, ...]:
+        """Where an item goes, off the usual way: several entries, or none that accepts it."""
+        accepting = [entry for entry in self._entries if entry.accepts(data)]
+        for entry in self._entries:
+            self._refused[entry] += entry not in accepting
+        if accepting:
+            return tuple(self._arrival(entry) for entry in accepting)
         error = refusal(data, self._entries)
         if not self._skip:
             raise error
         self._note(Event("error", error.node, error.port, self._sequence, error, str(error)))
+        return ()
 
     def _on_failure(self, step: Step, error: Exception) -> None:
         event = error_event(step.id, type(step.node).__name__, error, self._sequence)
@@ -247,6 +255,10 @@ def _close(nodes: dict[str, Node]) -> None:
             errors.append(node_error(node_id, type(node).__name__, error))
     if errors:
         raise errors[0]
+
+
+def _accepts_nothing(data: Data) -> bool:
+    return False
 
 
 def _unreachable(edge: object) -> NoReturn:

@@ -274,9 +274,9 @@ class AsyncUnit(Unit):
 
     async def _emit(self, item: Any, origin: Packet | None) -> None:
         step = self.step
-        port = step.default
+        port: str = step.default
         if item.__class__ is Emit:
-            port, item = item
+            port, item = item.port, item.data
         links = step.routes.get(port)
         if links is None:
             raise NodeOutputError(no_such_port(step, port), node=step.id, port=str(port))

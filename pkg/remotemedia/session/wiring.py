@@ -65,7 +65,7 @@ class Wiring:
         here = frozenset(members)
         for node_id in reversed(members):
             spec = plan.graph.nodes[node_id]
-            ports = list(spec.cls.output_ports(spec.params))
+            ports = list(spec.outputs)
             step = self.steps[node_id] = Step(node_id, nodes[node_id], ports)
             follower = None
             for port in ports:
@@ -86,7 +86,7 @@ class Wiring:
                     links.append(link)
                 step.routes[port] = tuple(links)
             joined = self._joinable(plan, step, follower)
-            inputs = spec.cls.input_ports(spec.params)
+            inputs = spec.inputs
             for port, caps in inputs.items():
                 guarded = (node_id, port) in plan.formats.unproven
                 call = _call(step, port, len(inputs) > 1, caps if guarded else None)
@@ -111,10 +111,8 @@ class Wiring:
         return chain if chain is not None and len(chain.steps) < MAX_CHAIN else None
 
 
-def _call(
-    step: Step, port: str, several: bool, guarded: Caps | None
-) -> Callable[[Data], Any]:
-    process = step.node.process
+def _call(step: Step, port: str, several: bool, guarded: Caps | None) -> Callable[[Data], Any]:
+    process: Callable[..., Any] = step.node.process
     call = process
     if several:
 

@@ -23,7 +23,7 @@ class Gain(Node):
         - {id: quieter, node_type: Gain, params: {gain_db: -6}}
     """
 
-    class Params(NodeParams):
+    class Params(NodeParams, frozen=True):
         gain_db: Annotated[
             float, msgspec.Meta(ge=-200, le=200, description="Gain, dB; 6.02 doubles the samples.")
         ] = 0.0
