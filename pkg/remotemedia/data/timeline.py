@@ -33,9 +33,9 @@ class Anchor(NamedTuple):
 class Timeline:
     """Turns sample positions of one stream into time stamps, without drift.
 
-    ``pts = anchor + round(n · 10⁶ / rate)``: the length of a block is never rounded and added. Blocks
-    without a time stamp go on from the one before. A block whose stamp is off by more than the
-    tolerance starts a new anchor: a gap, which the node marks on its output with `mark_gap`. A
+    ``pts = anchor + round(n · 10⁶ / rate)``: the length of a block is never rounded and added.
+    Blocks without a time stamp go on from the one before. A block whose stamp is off by more than
+    the tolerance starts a new anchor: a gap, which the node marks on its output with `mark_gap`. A
     smaller deviation is the rounding of the sender's stamps and is passed over; it is measured from
     the anchor, so what adds up is found once it exceeds the tolerance.
 

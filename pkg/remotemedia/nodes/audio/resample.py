@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, cast
 
 import msgspec
 import numpy as np
@@ -120,10 +120,10 @@ class AudioResample(Node):
     @classmethod
     def input_ports(cls, params: NodeParams) -> dict[str, Caps]:
         """Audio of any rate and number of channels, or of those given."""
-        assert isinstance(params, AudioResample.Params)
-        fields = [f"sample_rate={params.source_rate or '8000..192000'}", "format=F32"]
-        if params.channels:
-            fields.append(f"channels={params.channels}")
+        own = cast("AudioResample.Params", params)
+        fields = [f"sample_rate={own.source_rate or '8000..192000'}", "format=F32"]
+        if own.channels:
+            fields.append(f"channels={own.channels}")
         return {INPUT: parse_caps(f"audio({', '.join(fields)})")}
 
     @classmethod
@@ -134,8 +134,8 @@ class AudioResample(Node):
     @classmethod
     def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
         """The target rate, with the channels of the input."""
-        assert isinstance(params, AudioResample.Params)
-        rate = parse_caps(f"audio(sample_rate={params.target_rate}, format=F32)")
+        target = cast("AudioResample.Params", params).target_rate
+        rate = parse_caps(f"audio(sample_rate={target}, format=F32)")
         given = cls.input_ports(params)[INPUT].intersect(inputs.get(INPUT, Caps()))
         if given is None or given.formats is None or rate.formats is None:
             return {OUTPUT: rate}
@@ -163,15 +163,14 @@ class AudioResample(Node):
                 tail = stream.finish()
                 timeline = stream.timeline.continued(audio.sample_rate)
             stream = self._streams[audio.stream_id] = self._start(audio, timeline)
-        if stream.resampler is None:
-            return [*tail, stream.pass_on(audio)] if tail else stream.pass_on(audio)
         done = tail + stream.push(audio)
         return done[0] if len(done) == 1 else done or None
 
     def finish(self) -> Iterator[Audio]:
         """The tail of every stream."""
-        while self._streams:
-            yield from self._streams.pop(next(iter(self._streams))).finish()
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            yield from stream.finish()
 
     def reset(self) -> None:
         """Forget all streams."""
@@ -219,15 +218,12 @@ class _Stream:
     def continues(self, audio: Audio) -> bool:
         return audio.sample_rate == self._source and audio.channels == self._channels
 
-    def pass_on(self, audio: Audio) -> Audio:
-        self.timeline.feed(audio.pts_us, audio.frames)
-        self.timeline.forget(self.timeline.frames)
-        return audio
-
     def push(self, audio: Audio) -> list[Audio]:
-        assert self.resampler is not None
         position = self.timeline.frames
         gap_us = self.timeline.feed(audio.pts_us, audio.frames)
+        if self.resampler is None:
+            self.timeline.forget(self.timeline.frames)
+            return [audio]
         if gap_us:
             first = -(-position * self._target // self._source)
             self._gaps[first] = self._gaps.get(first, 0) + gap_us

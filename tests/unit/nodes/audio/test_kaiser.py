@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from remotemedia.nodes.audio.kaiser import SHAPES, LowPass, Quality, polyphase_taps
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from remotemedia.caps import parse_caps
 from remotemedia.data import Audio
 from remotemedia.errors import ParamsError, UnavailableError

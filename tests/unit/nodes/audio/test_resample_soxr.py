@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
+
 from remotemedia.data import Audio
 from remotemedia.nodes.audio.resample import AudioResample
 
@@ -13,7 +13,6 @@ GOLDEN = Path(__file__).parents[3] / "golden" / "nodes" / "audio"
 
 
 def test_soxr_does_the_same_stream() -> None:
-    pytest.importorskip("soxr")
     node = AudioResample(target_rate=16000)
     node.backend = "soxr"
     sweep = np.load(GOLDEN / "resample_48000_16000_in.npy")
