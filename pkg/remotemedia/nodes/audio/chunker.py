@@ -1,0 +1,222 @@
+"""AudioChunker: cuts a stream into blocks of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from remotemedia.data import Audio, Metadata
+from remotemedia.data.timeline import Timeline, mark_gap
+from remotemedia.errors import ParamsError
+from remotemedia.node import Node, NodeParams
+
+Remainder = Literal["emit", "pad", "drop"]
+Samples = NDArray[Any]
+
+_Size = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+_Millis = Annotated[float, msgspec.Meta(ge=0.1, le=600_000)]
+
+
+class AudioChunker(Node):
+    """Cuts audio into chunks of exactly one size, whatever the size of the blocks that come in.
+
+    The size is in samples, or in milliseconds, which then take precedence. With a hop, chunk k
+    starts at ``k * hop``: a hop shorter than the chunk makes chunks overlap, a longer one skips the
+    samples in between. Without one, chunks follow each other.
+
+    Milliseconds that are no whole number of samples never add up to a drift: chunk k starts at
+    ``round(k * hop_ms * rate / 1000)`` of the stream, halves up. With a hop all chunks have the
+    same size, ``round(chunk_ms * rate / 1000)``; without one each lasts until the next begins, so
+    2.5 ms at 44.1 kHz (110.25 samples) give 110, 111, 110, 110, 110, 111, …
+
+    What is left at the end, too short for a chunk, is emitted as it is, padded with silence, or
+    dropped (`remainder`). Only samples that no chunk has had yet count as left.
+
+    Input cases. A chunk never spans a gap in the time stamps: what came before it is treated as at
+    the end, counting starts anew, and the first chunk after it carries ``gap_us`` in its metadata.
+    The same happens, without the mark, where rate, channels or sample format change. Blocks of
+    different `stream_id` are different streams. The time stamp is that of the chunk's first sample;
+    other metadata are those of the block that completes it. Any sample format is accepted.
+
+    Latency: a sample waits for the last of its chunk: chunk - 1 samples at most.
+
+    Examples
+    --------
+    ::
+
+        - {id: frames, node_type: AudioChunker, params: {chunk_size: 512}}
+        - {id: windows, node_type: AudioChunker, params: {chunk_ms: 25, hop_ms: 10, remainder: pad}}
+    """
+
+    class Params(NodeParams, frozen=True):
+        chunk_size: Annotated[_Size, msgspec.Meta(description="Size of a chunk, samples.")] = 512
+        chunk_ms: (
+            Annotated[
+                _Millis, msgspec.Meta(description="Size of a chunk, ms; instead of chunk_size.")
+            ]
+            | None
+        ) = None
+        hop_size: (
+            Annotated[
+                _Size,
+                msgspec.Meta(description="From one chunk's start to the next one's, samples."),
+            ]
+            | None
+        ) = None
+        hop_ms: (
+            Annotated[
+                _Millis,
+                msgspec.Meta(
+                    description="From one chunk's start to the next one's, ms; instead of hop_size."
+                ),
+            ]
+            | None
+        ) = None
+        remainder: Annotated[
+            Remainder,
+            msgspec.Meta(description="What to do with the last, short chunk: emit, pad or drop."),
+        ] = "emit"
+
+    input_caps = "audio"
+    output_caps = "audio"
+    capabilities = "passthrough"
+    aliases: ClassVar[Mapping[str, str]] = {
+        "chunk_duration_ms": "chunk_ms",
+        "hop_length": "hop_size",
+        "size": "chunk_size",
+    }
+
+    params: Params
+
+    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
+        super().__init__(params, **fields)
+        self._streams: dict[str | None, _Stream] = {}
+
+    def process(self, audio: Audio) -> Iterator[Audio]:
+        """The chunks that the block completes."""
+        stream = self._streams.get(audio.stream_id)
+        if stream is None or not stream.continues(audio):
+            timeline = Timeline(audio.sample_rate)
+            if stream is not None:
+                yield from stream.end_run()
+                timeline = stream.timeline.continued(audio.sample_rate)
+            stream = self._streams[audio.stream_id] = _Stream(audio, self.params, timeline)
+        gap_us = stream.timeline.feed(audio.pts_us, audio.frames)
+        if gap_us:
+            yield from stream.end_run(gap_us)
+        yield from stream.cut(audio)
+
+    def finish(self) -> Iterator[Audio]:
+        """What is left of every stream."""
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            yield from stream.end_run()
+
+    def reset(self) -> None:
+        """Forget all streams."""
+        self._streams.clear()
+
+    def close(self) -> None:
+        """Let go of all streams."""
+        self._streams.clear()
+
+
+class _Stream:
+    """One stream: what has not been cut yet, and where the next chunk starts and ends.
+
+    Positions count samples of the stream; a run is what lies between two gaps.
+    """
+
+    def __init__(self, audio: Audio, params: AudioChunker.Params, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self._like = audio
+        self._remainder = params.remainder
+        size = _samples(params.chunk_ms, params.chunk_size, audio.sample_rate)
+        contiguous = params.hop_ms is None and params.hop_size is None
+        self._hop = (
+            size if contiguous else _samples(params.hop_ms, params.hop_size or 0, audio.sample_rate)
+        )
+        self._size = None if contiguous else _round(size)
+        if not _round(size) or not _round(self._hop):
+            raise ParamsError(
+                f"AudioChunker: chunk_ms={params.chunk_ms} and hop_ms={params.hop_ms} must be at "
+                f"least one sample; at {audio.sample_rate} Hz one lasts "
+                f"{1000 / audio.sample_rate:g} ms"
+            )
+        self._pending: Samples = audio.samples[:, :0]
+        self._held = 0  # position of the first pending sample
+        self._run = 0  # where the run starts
+        self._covered = 0  # end of the last chunk
+        self._count = 0  # chunks of the run so far
+        self._gap_us = 0  # to be marked on the next chunk
+        self._metadata: Metadata | None = None
+
+    def continues(self, audio: Audio) -> bool:
+        like = self._like
+        return (
+            audio.sample_rate == like.sample_rate
+            and audio.channels == like.channels
+            and audio.samples.dtype == like.samples.dtype
+        )
+
+    def cut(self, audio: Audio) -> Iterator[Audio]:
+        """Append a block, give the chunks that are complete."""
+        self._metadata = audio.metadata
+        self._pending = np.concatenate((self._pending, audio.samples), axis=1)
+        arrived = self._held + self._pending.shape[1]
+        start, end = self._bounds()
+        while end <= arrived:
+            chunk = self._pending[:, start - self._held : end - self._held].copy()
+            self._covered = end
+            self._count += 1
+            yield self._stamped(chunk, start)
+            start, end = self._bounds()
+        keep = min(start, arrived)
+        self._pending = self._pending[:, keep - self._held :].copy()
+        self._held = keep
+        self.timeline.forget(keep)
+
+    def end_run(self, gap_us: int = 0) -> Iterator[Audio]:
+        """Give what is left, and start a new run after it."""
+        start, end = self._bounds()
+        arrived = self._held + self._pending.shape[1]
+        rest = self._pending[:, start - self._held :] if start < arrived else None
+        covered = self._covered
+        self._run = self._held = self._covered = arrived
+        self._pending = self._pending[:, :0]
+        self._count = 0
+        if rest is not None and arrived > covered and self._remainder != "drop":
+            if self._remainder == "pad":
+                silence = 128 if rest.dtype == np.uint8 else 0
+                padding = ((0, 0), (0, end - arrived))
+                rest = np.pad(rest, padding, constant_values=silence)
+            yield self._stamped(rest.copy(), start)
+        self._gap_us += gap_us
+
+    def _bounds(self) -> tuple[int, int]:
+        start = self._run + _round(self._count * self._hop)
+        if self._size is None:
+            return start, self._run + _round((self._count + 1) * self._hop)
+        return start, start + self._size
+
+    def _stamped(self, samples: Samples, position: int) -> Audio:
+        samples.setflags(write=False)
+        metadata = mark_gap(self._metadata, self._gap_us)
+        self._gap_us = 0
+        like = self._like
+        pts_us = self.timeline.pts_us(position)
+        return Audio.unchecked(samples, like.sample_rate, pts_us, like.stream_id, metadata)
+
+
+def _samples(millis: float | None, samples: int, rate: int) -> Fraction:
+    # By way of the text, so that 2.3 ms are 23/10 and not the nearest binary fraction.
+    return Fraction(samples) if millis is None else Fraction(str(millis)) * rate / 1000
+
+
+def _round(value: Fraction) -> int:
+    return int(value + Fraction(1, 2))
