@@ -1,0 +1,383 @@
+"""EnergyVAD: finds speech by its energy."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from remotemedia.data import Audio, Json
+from remotemedia.data.base import Metadata, unchecked
+from remotemedia.data.timeline import Timeline, mark_gap
+from remotemedia.errors import DataError
+from remotemedia.node import Emit, Node, NodeParams
+from remotemedia.nodes.analysis.framer import Framer
+from remotemedia.nodes.analysis.noise_floor import NoiseFloor
+from remotemedia.nodes.analysis.speech_band import speech_band_power
+
+SEGMENTS = "segments"
+AUDIO = "audio"
+
+MIN_SAMPLE_RATE = 4000  # Hz
+SPEECH_LEVEL_S = 1.0  # time constant of the level of speech, in speech
+SPEECH_FADE_S = 7.0  # and of its decay outside: half is forgotten in 5 s
+
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+Decibels = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class EnergyVAD(Node):
+    """Finds speech by its energy, with thresholds that adapt to noise and to the speaker.
+
+    Port ``segments`` (the default output) emits two `Json` events per segment, port ``audio`` the
+    samples of the segments and nothing else:
+
+    ==================  ===========================================================================
+    ``event``           ``start``; or ``end``, which repeats the start
+    ``segment``         number of the segment, from 1
+    ``start_sample``    first sample, pre-roll included, counted from the start of the stream
+    ``end_sample``      the sample after the last, hangover included (``end`` only, as all below)
+    ``start_us``        the same as media time, µs; from the start of the stream where it has no
+    ``end_us``          time stamps
+    ``duration_us``
+    ``snr_db``          power of speech over noise in the band that is looked at; null if no noise
+    ``reason``          ``silence`` or ``end_of_input``
+    ==================  ===========================================================================
+
+    A segment's ``start`` comes before its audio, its ``end`` after it. The first audio block of a
+    segment carries ``gap_us`` in its metadata, the time left out before it; blocks have the length
+    of a frame, but for the first and last of a segment.
+
+    Method. A frame is active if its power between about 250 and 900 Hz, where voices are strong
+    and hiss, breath, hum and rumble are weak, is
+
+    * `threshold_db` above the noise floor, tracked by minimum statistics [1]_ over
+      `noise_window_ms`; `release_db` suffices once there are active frames (hysteresis), and
+    * not more than `speech_range_db` below the level of the speech so far, and
+    * above `energy_threshold`.
+
+    A segment begins when active frames outnumber the others by `min_speech_ms` since the first of
+    them, so bursts that are shorter, however loud, and clicks do not count; it ends when none was
+    active for `min_silence_ms`. It reaches from `pre_roll_ms` before the first active frame to
+    `hangover_ms` after the last, never into the segment before. Noise that sets in or rises by more
+    than `threshold_db` looks like speech until the floor has followed, for `noise_window_ms`.
+
+    Input cases. Any rate from 4 kHz, any number of channels: power is averaged over them, so it
+    does not matter in which one somebody speaks, nor with which phase. Events and audio blocks
+    depend on the samples alone, bit for bit in every world (only `snr_db` within its tolerance),
+    not on how they are cut into blocks. NaN and infinity count as 0 but stay in the audio. A gap
+    in the time stamps does not end a segment; its audio is cut there and marked. Another rate or
+    number of channels ends the stream, as `finish` does, and begins a new one. Blocks of different
+    `stream_id` are different streams.
+
+    Latency: ``start`` comes `min_speech_ms`, audio not more than that after the sound, ``end``
+    the longer of `min_silence_ms` and `hangover_ms`; each up to a frame later.
+
+    References
+    ----------
+    .. [1] R. Martin, "Noise power spectral density estimation based on optimal smoothing and
+           minimum statistics", IEEE Trans. Speech Audio Process. 9 (5), 2001.
+
+    Examples
+    --------
+    The segments of a 48 kHz recording, and the loudness of its speech::
+
+        nodes:
+          - {id: to16k, node_type: AudioResample, params: {target_rate: 16000}}
+          - {id: mono, node_type: ChannelMix, params: {channels: 1}}
+          - {id: vad, node_type: EnergyVAD, params: {min_silence_ms: 500}}
+          - {id: level, node_type: AudioLevel, params: {interval_ms: null}}
+        connections:
+          - {from: to16k, to: mono}
+          - {from: mono, to: vad}
+          - {from: "vad:audio", to: level}
+    """
+
+    class Params(NodeParams, frozen=True):
+        frame_ms: Annotated[
+            int, msgspec.Meta(ge=5, le=100, description="Time between decisions, ms.")
+        ] = 20
+        adaptive: Annotated[
+            bool, msgspec.Meta(description="False: only energy_threshold decides.")
+        ] = True
+        threshold_db: Annotated[
+            Decibels, msgspec.Meta(description="How far speech is above the noise at least, dB.")
+        ] = 7.0
+        release_db: Annotated[
+            Decibels,
+            msgspec.Meta(description="The same once there is speech, dB; below threshold_db."),
+        ] = 4.0
+        speech_range_db: Annotated[
+            Decibels,
+            msgspec.Meta(description="How far soft speech may be below the mean of speech, dB."),
+        ] = 23.0
+        energy_threshold: Annotated[
+            float,
+            msgspec.Meta(
+                ge=0, le=10, description="RMS in the band of voices below which nothing is speech."
+            ),
+        ] = 0.0002
+        noise_window_ms: Annotated[
+            int,
+            msgspec.Meta(
+                ge=100, le=60_000, description="How far back the noise is looked for, ms."
+            ),
+        ] = 3000
+        min_speech_ms: Annotated[
+            Milliseconds, msgspec.Meta(description="Speech that it takes for a segment, ms.")
+        ] = 250
+        min_silence_ms: Annotated[
+            Milliseconds, msgspec.Meta(description="Silence that ends a segment, ms.")
+        ] = 300
+        pre_roll_ms: Annotated[
+            Milliseconds, msgspec.Meta(description="Audio kept before the first active frame, ms.")
+        ] = 60
+        hangover_ms: Annotated[
+            Milliseconds, msgspec.Meta(description="Audio kept after the last active frame, ms.")
+        ] = 120
+
+    input_caps = f"audio(sample_rate={MIN_SAMPLE_RATE}..768000, format=F32)"
+    output_caps: ClassVar[Mapping[str, str]] = {SEGMENTS: "json", AUDIO: "audio(format=F32)"}
+    capabilities = "passthrough"
+    aliases: ClassVar[Mapping[str, str]] = {
+        "frame_duration_ms": "frame_ms",
+        "min_silence_duration_ms": "min_silence_ms",
+        "min_speech_duration_ms": "min_speech_ms",
+        "speech_pad_ms": "pre_roll_ms",
+    }
+
+    params: Params
+
+    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
+        super().__init__(params, **fields)
+        self._streams: dict[str | None, _Stream] = {}
+
+    def process(self, audio: Audio) -> list[Emit]:
+        """The events and the audio that the block completes."""
+        done: list[Emit] = []
+        stream = self._streams.get(audio.stream_id)
+        if stream is None or not stream.continues(audio):
+            timeline = Timeline(audio.sample_rate)
+            if stream is not None:
+                done += stream.finish()
+                timeline = stream.timeline.continued(audio.sample_rate)
+            stream = self._streams[audio.stream_id] = _Stream(audio, self.params, timeline)
+        done += stream.push(audio)
+        return done
+
+    def finish(self) -> Iterator[Emit]:
+        """The end of the open segment of every stream."""
+        while self._streams:
+            yield from self._streams.pop(next(iter(self._streams))).finish()
+
+    def reset(self) -> None:
+        """Forget all streams."""
+        self._streams.clear()
+
+    def close(self) -> None:
+        """Let go of all streams."""
+        self._streams.clear()
+
+
+class _Activity:
+    """Decides frame by frame."""
+
+    def __init__(self, params: EnergyVAD.Params) -> None:
+        self.noise = NoiseFloor(params.noise_window_ms, params.frame_ms)
+        self._adaptive = params.adaptive
+        self._onset = _ratio(params.threshold_db)
+        self._release = min(self._onset, _ratio(params.release_db))
+        self._below_speech = 1 / _ratio(params.speech_range_db)
+        self._least = params.energy_threshold * params.energy_threshold
+        self._follow = min(1.0, params.frame_ms / (1000 * SPEECH_LEVEL_S))
+        self._fade = 1 - params.frame_ms / (1000 * SPEECH_FADE_S)
+        self._speech = 0.0
+
+    def active(self, power: float, *, engaged: bool, in_speech: bool) -> bool:
+        """Whether the next frame is active; `engaged`: there have been active frames."""
+        self.noise.add(power)
+        least = self._least
+        if self._adaptive:
+            ratio = self._release if engaged else self._onset
+            # Hysteresis of the absolute threshold, too.
+            least *= ratio / self._onset
+            least = max(least, self.noise.power * ratio, self._speech * self._below_speech)
+        active = power > least
+        if active and in_speech:
+            self._speech += (power - self._speech) * (self._follow if self._speech else 1.0)
+        else:
+            self._speech *= self._fade
+        return active
+
+
+class _Stream:
+    """Everything known of one stream."""
+
+    def __init__(self, audio: Audio, params: EnergyVAD.Params, timeline: Timeline) -> None:
+        rate = audio.sample_rate
+        if rate < MIN_SAMPLE_RATE:
+            raise DataError(
+                f"EnergyVAD needs a sample rate of at least {MIN_SAMPLE_RATE} Hz, not {rate}: "
+                f"put an AudioResample before it"
+            )
+        self.timeline = timeline
+        self._out = Timeline(rate)
+        self._stream_id = audio.stream_id
+        self._channels = audio.channels
+        self._metadata: Metadata | None = None
+        self._framer = Framer(rate, audio.channels, params.frame_ms)
+        self._activity = _Activity(params)
+        self._needed = max(1, -(-params.min_speech_ms // params.frame_ms))
+        self._pre_roll = params.pre_roll_ms * rate // 1000
+        self._hangover = params.hangover_ms * rate // 1000
+        self._quiet = max(1, params.min_silence_ms * rate // 1000, self._hangover)
+        self._held: deque[tuple[int, NDArray[np.float32]]] = deque()
+        self._frame = 0
+        self._score = 0  # active frames less the others, since the first
+        self._first = 0  # first sample of the first active frame
+        self._last = 0  # end of the last one
+        self._done = 0  # end of what has been emitted
+        self._open = False
+        self._segment = 0
+        self._start = 0
+        self._start_us = 0
+        self._speech_power = 0.0
+        self._speech_frames = 0
+
+    def continues(self, audio: Audio) -> bool:
+        return audio.sample_rate == self.timeline.sample_rate and audio.channels == self._channels
+
+    def push(self, audio: Audio) -> Iterator[Emit]:
+        self.timeline.feed(audio.pts_us, audio.frames)
+        self._metadata = audio.metadata
+        rate = audio.sample_rate
+        for frames in self._framer.push(audio.samples):
+            for index, power in enumerate(speech_band_power(frames, rate)):
+                start = self._framer.position(self._frame)
+                self._frame += 1
+                self._held.append((start, frames[:, index]))
+                yield from self._decide(power, start, start + frames.shape[2])
+        self.timeline.forget(self._held[0][0] if self._held else self._framer.position(self._frame))
+
+    def finish(self) -> Iterator[Emit]:
+        rest = self._framer.rest
+        if rest.shape[1]:
+            self._held.append((self._framer.position(self._frame), rest))
+        if self._open:
+            yield from self._close(
+                min(self._last + self._hangover, self.timeline.frames), "end_of_input"
+            )
+
+    def _decide(self, power: float, start: int, end: int) -> Iterator[Emit]:
+        engaged = self._open or self._score > 0
+        active = self._activity.active(power, engaged=engaged, in_speech=self._open)
+        if active:
+            if not engaged:
+                self._first = start
+                self._speech_power = 0.0
+                self._speech_frames = 0
+            self._last = end
+            self._speech_power += power
+            self._speech_frames += 1
+        if self._open:
+            yield from self._emit(min(end, self._last + self._hangover))
+            if end - self._last >= self._quiet:
+                yield from self._close(self._last + self._hangover, "silence")
+        else:
+            self._score = self._score + 1 if active else max(0, self._score - 1)
+            if self._score >= self._needed:
+                yield self._begin()
+                yield from self._emit(end)
+        if not self._open:
+            self._drop((self._first if self._score else end) - self._pre_roll)
+
+    def _begin(self) -> Emit:
+        self._open = True
+        self._segment += 1
+        self._start = max(self._done, self._first - self._pre_roll)
+        self._done = self._start
+        self._start_us = self._time_us(self._start)
+        value = {
+            "event": "start",
+            "segment": self._segment,
+            "start_sample": self._start,
+            "start_us": self._start_us,
+        }
+        return self._event(value, self._start)
+
+    def _close(self, end: int, reason: str) -> Iterator[Emit]:
+        yield from self._emit(end)
+        end_us = self._time_us(end)
+        noise = self._activity.noise.power
+        speech = self._speech_power / self._speech_frames
+        value = {
+            "event": "end",
+            "segment": self._segment,
+            "start_sample": self._start,
+            "end_sample": end,
+            "start_us": self._start_us,
+            "end_us": end_us,
+            "duration_us": end_us - self._start_us,
+            "snr_db": 10 * math.log10(speech / noise) if noise else None,
+            "reason": reason,
+        }
+        self._open = False
+        self._score = 0
+        yield self._event(value, end)
+
+    def _event(self, value: dict[str, object], position: int) -> Emit:
+        return Emit(
+            SEGMENTS, unchecked(Json, value, self.timeline.pts_us(position), self._stream_id)
+        )
+
+    def _emit(self, end: int) -> Iterator[Emit]:
+        """The audio from what has been emitted up to `end`, one block unless there is a gap."""
+        while self._done < end:
+            start = self._done
+            gap = self.timeline.next_gap(start + 1)
+            self._done = min(end, gap.position) if gap else end
+            block = self._take(start, self._done)
+            gap_us = self._out.feed(self._time_us(start), block.shape[1])
+            yield Emit(
+                AUDIO,
+                Audio.unchecked(
+                    block,
+                    self.timeline.sample_rate,
+                    self.timeline.pts_us(start),
+                    self._stream_id,
+                    mark_gap(self._metadata, gap_us),
+                ),
+            )
+        self._drop(end)
+
+    def _take(self, start: int, end: int) -> NDArray[np.float32]:
+        """Samples of the held frames, read-only."""
+        pieces = [
+            frame[:, max(0, start - first) : end - first]
+            for first, frame in self._held
+            if first < end and first + frame.shape[1] > start
+        ]
+        samples = np.concatenate(pieces, axis=1)
+        samples.setflags(write=False)
+        return samples
+
+    def _drop(self, before: int) -> None:
+        """Let go of the frames that end before a position."""
+        held = self._held
+        while held and held[0][0] + held[0][1].shape[1] <= before:
+            held.popleft()
+
+    def _time_us(self, position: int) -> int:
+        stamped = self.timeline.pts_us(position)
+        rate = self.timeline.sample_rate
+        return stamped if stamped is not None else (2_000_000 * position + rate) // (2 * rate)
+
+
+def _ratio(decibels: float) -> float:
+    # To twelve digits: pow() differs between platforms in the last ones, and decisions must not.
+    return float(f"{10 ** (decibels / 10):.12g}")
