@@ -1,0 +1,1 @@
+"""What the benchmarks share: one way to report, peers in other environments, Pyodide under Node."""
