@@ -12,7 +12,8 @@ class NoiseFloor:
 
     The smoothed power of the frames has its minimum over a window; the minimum over each of eight
     parts of it is kept, so that the window moves in eight steps. A fall of the noise is followed at
-    once, a rise after seven to eight eighths of the window. Digital silence tells nothing of the noise and is passed over.
+    once, a rise after seven to eight eighths of the window. Digital silence tells nothing of the
+    noise and is passed over.
 
     Parameters
     ----------
