@@ -215,7 +215,7 @@ class _Stream:
     def _report(self, kind: str, totals: _Totals, end: int) -> Json:
         start, meter, params = totals.start, self._meter, self._params
         mean_squares = [total / (end - start) for total in totals.sums]
-        mean_square = sum(mean_squares) / len(mean_squares)
+        mean_square = math.fsum(mean_squares) / len(mean_squares)
         peak = max(totals.peaks)
         value = {
             "kind": kind,

@@ -91,7 +91,7 @@ class LoudnessMeter:
         weighted *= weighted
         channels = weighted.sum(axis=2).tolist()
         return [
-            sum(w * e for w, e in zip(self._weights, step, strict=True))
+            math.fsum(w * e for w, e in zip(self._weights, step, strict=True))
             for step in zip(*channels, strict=True)
         ]
 

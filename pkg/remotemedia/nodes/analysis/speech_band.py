@@ -42,7 +42,8 @@ def speech_band_power(frames: NDArray[np.float32], sample_rate: int) -> list[flo
         samples[~np.isfinite(samples)] = 0.0
         power = _power(samples.reshape(channels, count, blocks, width))
     scale = 1 / (2 * (blocks - 1) * width * width * channels)
-    return [sum(one) * scale for one in zip(*power.tolist(), strict=True)]
+    # fsum: the builtin sum() of floats differs between versions of Python.
+    return [math.fsum(one) * scale for one in zip(*power.tolist(), strict=True)]
 
 
 def _power(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
