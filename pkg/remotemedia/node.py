@@ -251,8 +251,12 @@ def _process_method(function: Callable[..., Any], has_params: bool) -> Callable[
     if inspect.isasyncgenfunction(function):
 
         async def stream(self: FunctionNode, *data: Any) -> AsyncIterator[Any]:
-            async for item in function(*data, **self._arguments):
-                yield item
+            items = function(*data, **self._arguments)
+            try:
+                async for item in items:
+                    yield item
+            finally:
+                await items.aclose()
 
         return stream
     if inspect.iscoroutinefunction(function):

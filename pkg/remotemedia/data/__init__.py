@@ -30,7 +30,7 @@ TYPES: tuple[type[Data], ...] = (
 )
 """Every data type."""
 
-DATA_TYPES: frozenset[type] = frozenset(TYPES)
+DATA_TYPES: frozenset[type[Data]] = frozenset(TYPES)
 """The same as a set, for the test that every output of every node has to pass."""
 
 BY_MEDIA: dict[str, type[Data]] = {kind.media: kind for kind in TYPES}

@@ -15,6 +15,7 @@ from remotemedia.data.formats import AUDIO_DTYPES, AUDIO_FORMATS, frozen
 from remotemedia.errors import DataError
 
 MAX_SAMPLE_RATE = 10_000_000  # Hz: above any converter, so a larger one is a mistake
+MAX_CHANNELS = 256  # above any device: more are frames, in an array that is the other way round
 
 
 class Audio(Data, frozen=True, eq=False, gc=False):
@@ -33,7 +34,8 @@ class Audio(Data, frozen=True, eq=False, gc=False):
     Raises
     ------
     DataError
-        For another dtype, another shape, no channel, or a rate that is no positive integer.
+        For another dtype or shape, no channel or more than 256 (the array is then probably the
+        other way round), or a rate that is no positive integer.
     """
 
     samples: NDArray[Any]
@@ -93,9 +95,9 @@ class Audio(Data, frozen=True, eq=False, gc=False):
             and not flags.writeable
             and type(rate) is int
             and 0 < rate <= MAX_SAMPLE_RATE
-            and samples.shape[0]
+            and 0 < samples.shape[0] <= MAX_CHANNELS
         ):
-            if self.pts_us is not None or self.stream_id or self.metadata is not None:
+            if self.pts_us is not None or self.stream_id is not None or self.metadata is not None:
                 check_common(self)
             return self
         rate = require_int("sample_rate", rate, 1)
@@ -113,19 +115,29 @@ Audio.unchecked = _unchecked
 def _planar(samples: object) -> NDArray[Any]:
     if not isinstance(samples, np.ndarray):
         kind = type(samples).__name__
-        raise DataError(f"samples must be a numpy array, not {kind}: use np.asarray(...)")
-    if samples.ndim == 1:
-        samples = samples[np.newaxis, :]
-    if samples.ndim != 2 or samples.shape[0] == 0:
         raise DataError(
-            f"samples must have shape (channels, frames) or (frames,), not {samples.shape}"
+            f"samples must be a numpy array, not {kind}: use np.asarray(samples, dtype=np.float32)"
         )
-    if samples.dtype == np.float64:
-        return frozen(samples, np.float32)
-    if samples.dtype.newbyteorder("=") not in AUDIO_FORMATS:
+    array: NDArray[Any] = np.asarray(samples)  # a subclass may have rules of its own
+    if array.ndim == 1:
+        array = array[np.newaxis, :]
+    if array.ndim != 2 or array.shape[0] == 0:
+        raise DataError(
+            "samples must have shape (channels, frames), with at least one channel, or (frames,), "
+            f"not {samples.shape}"
+        )
+    if array.shape[0] > MAX_CHANNELS:
+        raise DataError(
+            f"samples of shape {samples.shape} have {array.shape[0]} channels, and at most "
+            f"{MAX_CHANNELS} are supported: if the shape is (frames, channels), give samples.T"
+        )
+    dtype = array.dtype.newbyteorder("=")
+    if dtype == np.float64:
+        dtype = np.dtype(np.float32)
+    if dtype not in AUDIO_FORMATS:
         known = ", ".join(str(dtype) for dtype in AUDIO_DTYPES.values())
         raise DataError(
             f"samples of dtype {samples.dtype} are not supported (use {known}): "
             "scale them to one of these, e.g. (samples / 2**23).astype(np.float32) for 24-bit"
         )
-    return frozen(samples, samples.dtype.newbyteorder("="))
+    return frozen(array, dtype)

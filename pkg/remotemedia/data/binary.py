@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from remotemedia.data.base import Data, Metadata, check_common, unchecked
-from remotemedia.errors import DataError
+from remotemedia.data.base import (
+    Data,
+    Metadata,
+    check_common,
+    require_bytes,
+    require_text,
+    unchecked,
+)
 
 
 class Binary(Data, frozen=True, eq=False, gc=False):
@@ -35,15 +41,12 @@ class Binary(Data, frozen=True, eq=False, gc=False):
     def _checked(self) -> Self:
         check_common(self)
         content: Any = self.content
-        if self.mime_type is not None and type(self.mime_type) is not str:
-            raise DataError(f"mime_type must be a str or None, not {self.mime_type!r}")
+        require_text("mime_type", self.mime_type, optional=True)
         if type(content) is bytes:
             return self
-        if not isinstance(content, (bytearray, memoryview)):
-            raise DataError(f"content must be bytes, not {type(content).__name__}")
         copy: Self = unchecked(
             type(self),
-            bytes(content),
+            require_bytes("content", content),
             self.mime_type,
             self.pts_us,
             self.stream_id,

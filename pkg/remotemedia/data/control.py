@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from remotemedia.data.base import Data, Metadata, check_common, require_int
-from remotemedia.data.json import check_json
+from remotemedia.data.base import (
+    Data,
+    Metadata,
+    check_common,
+    require_int,
+    require_text,
+    with_values,
+)
+from remotemedia.data.json_value import check_json
 from remotemedia.errors import DataError
 
 
@@ -37,10 +44,10 @@ class Control(Data, frozen=True, eq=False, gc=False):
 
     def _checked(self) -> Self:
         check_common(self)
-        if type(self.message_type) is not str or not self.message_type:
-            raise DataError(f"message_type must be a non-empty str, not {self.message_type!r}")
-        if self.segment_id is not None and type(self.segment_id) is not str:
-            raise DataError(f"segment_id must be a str or None, not {self.segment_id!r}")
-        require_int("timestamp_ms", self.timestamp_ms, 0)
+        require_text("message_type", self.message_type)
+        if not self.message_type:
+            raise DataError("message_type must not be empty")
+        require_text("segment_id", self.segment_id, optional=True)
+        timestamp_ms = require_int("timestamp_ms", self.timestamp_ms, 0)
         check_json(self.value)
-        return self
+        return with_values(self, timestamp_ms=timestamp_ms)

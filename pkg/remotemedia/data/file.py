@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Self
 
-from remotemedia.data.base import Data, Metadata, check_common, require_int
+from remotemedia.data.base import (
+    Data,
+    Metadata,
+    check_common,
+    require_int,
+    require_text,
+    with_values,
+)
 from remotemedia.errors import DataError
+
+_DIRECTORY = re.compile(r".*[/\\]", re.DOTALL)  # of any system: the sender's may be another
 
 
 class File(Data, frozen=True, eq=False, gc=False):
@@ -35,20 +45,21 @@ class File(Data, frozen=True, eq=False, gc=False):
     wire_type: ClassVar[int] = 7
 
     def caps_fields(self) -> dict[str, object]:
-        """`mime_type`, `extension`."""
-        name = self.filename or self.path
-        dot = name.rfind(".")
-        return {"mime_type": self.mime_type, "extension": name[dot:].lower() if dot > 0 else ""}
+        """`mime_type`; `extension`, in lower case and without its dot."""
+        name = _DIRECTORY.sub("", self.filename or self.path)
+        stem, _, extension = name.rpartition(".")
+        return {"mime_type": self.mime_type, "extension": extension.lower() if stem else ""}
 
     def _checked(self) -> Self:
         check_common(self)
-        if type(self.path) is not str or not self.path or "\0" in self.path:
-            raise DataError(f"path must be a non-empty str without NUL, not {self.path!r}")
-        for name in ("filename", "mime_type"):
-            value = getattr(self, name)
-            if value is not None and type(value) is not str:
-                raise DataError(f"{name} must be a str or None, not {value!r}")
-        for name in ("size", "offset", "length"):
-            if getattr(self, name) is not None:
-                require_int(name, getattr(self, name), 0)
-        return self
+        require_text("path", self.path)
+        if not self.path or "\0" in self.path:
+            raise DataError(f"path must not be empty or contain NUL: {self.path!r:.100}")
+        require_text("filename", self.filename, optional=True)
+        require_text("mime_type", self.mime_type, optional=True)
+        numbers = {
+            name: require_int(name, value, 0)
+            for name in ("size", "offset", "length")
+            if (value := getattr(self, name)) is not None
+        }
+        return with_values(self, **numbers)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from remotemedia.errors import DataError
+
 AUDIO_DTYPES: dict[str, np.dtype[np.generic]] = {
     "F32": np.dtype(np.float32),
     "I16": np.dtype(np.int16),
@@ -50,6 +52,15 @@ def pixel_bytes(pixel_format: str, width: int, height: int) -> int:
     if pixel_format in PACKED_CHANNELS:
         return width * height * PACKED_CHANNELS[pixel_format]
     return width * height + 2 * (((width + 1) // 2) * ((height + 1) // 2))
+
+
+def check_raw_size(what: str, pixel_format: str, width: int, height: int, size: int) -> None:
+    """Raise `DataError` unless raw pixels of `size` bytes make just one frame."""
+    expected = pixel_bytes(pixel_format, width, height)
+    if size != expected:
+        raise DataError(
+            f"a {width}x{height} {pixel_format} {what} has {expected} bytes, not {size}"
+        )
 
 
 def frozen(array: NDArray[np.generic], dtype: DTypeLike | None = None) -> NDArray[np.generic]:

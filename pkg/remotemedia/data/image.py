@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from remotemedia.data.base import Data, Metadata, check_common, require_int, unchecked
-from remotemedia.data.formats import IMAGE_FORMATS, PIXEL_FORMATS
-from remotemedia.data.formats import pixel_bytes as raw_size
-from remotemedia.errors import DataError, nearest
+from remotemedia.data.base import (
+    Data,
+    Metadata,
+    check_common,
+    require_bytes,
+    require_int,
+    require_name,
+    with_values,
+)
+from remotemedia.data.formats import IMAGE_FORMATS, PIXEL_FORMATS, check_raw_size
+from remotemedia.errors import DataError
 
 
 class Image(Data, frozen=True, eq=False, gc=False):
@@ -48,31 +55,19 @@ class Image(Data, frozen=True, eq=False, gc=False):
 
     def _checked(self) -> Self:
         check_common(self)
-        width = require_int("width", self.width, 0)
-        height = require_int("height", self.height, 0)
-        content: Any = self.content
-        if not isinstance(content, (bytes, bytearray, memoryview)):
-            raise DataError(f"content must be bytes, not {type(content).__name__}")
-        if self.format not in IMAGE_FORMATS:
-            hint = nearest(str(self.format), IMAGE_FORMATS)
+        content = self.content
+        if type(content) is not bytes:
+            content = require_bytes("content", content)
+        require_name("format", self.format, IMAGE_FORMATS)
+        is_raw = self.format == "RAW"
+        width = require_int("width", self.width, 1 if is_raw else 0)
+        height = require_int("height", self.height, 1 if is_raw else 0)
+        if is_raw != (self.pixel_format is not None):
             raise DataError(
-                f"unknown image format {self.format!r}{hint} (one of {', '.join(IMAGE_FORMATS)})"
+                f"pixel_format belongs to format RAW, and only there; format is {self.format} and "
+                f"pixel_format {self.pixel_format}"
             )
-        if (self.format == "RAW") != (self.pixel_format is not None):
-            raise DataError("pixel_format belongs to format RAW, and only there")
         if self.pixel_format is not None:
-            if self.pixel_format not in PIXEL_FORMATS:
-                hint = nearest(self.pixel_format, PIXEL_FORMATS)
-                raise DataError(f"unknown pixel_format {self.pixel_format!r}{hint}")
-            expected = raw_size(self.pixel_format, width, height)
-            if len(content) != expected:
-                raise DataError(
-                    f"a {width}x{height} {self.pixel_format} picture has {expected} bytes, "
-                    f"not {len(content)}"
-                )
-        if type(content) is bytes:
-            return self
-        values = [getattr(self, name) for name in self.__struct_fields__]
-        values[0] = bytes(content)
-        copy: Self = unchecked(type(self), *values)
-        return copy
+            require_name("pixel_format", self.pixel_format, PIXEL_FORMATS)
+            check_raw_size("picture", self.pixel_format, width, height, len(content))
+        return with_values(self, content=content, width=width, height=height)

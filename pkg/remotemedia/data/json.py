@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 import msgspec
 
 from remotemedia.data.base import Data, Metadata, check_common
-from remotemedia.errors import DataError
+from remotemedia.data.json_value import MAX_DEPTH, check_json
 
-MAX_DEPTH = 64  # msgspec's own decoder is fatal in Pyodide beyond ~2,000
+__all__ = ["MAX_DEPTH", "Json", "check_json"]
 
 
 class Json(Data, frozen=True, eq=False, gc=False):
@@ -18,7 +18,8 @@ class Json(Data, frozen=True, eq=False, gc=False):
     Parameters
     ----------
     value : object
-        None, bool, int, finite float, str, list, or dict with str keys, nested at most 64 deep.
+        None, bool, int of 64 bits, finite float, str, list (or tuple), or dict with str keys,
+        nested at most 64 deep. It is not copied: neither giver nor receiver may change it.
 
     Raises
     ------
@@ -42,30 +43,3 @@ class Json(Data, frozen=True, eq=False, gc=False):
         check_common(self)
         check_json(self.value)
         return self
-
-
-def check_json(value: object, name: str = "value") -> None:
-    """Raise `DataError` unless `value` is what JSON can say, at most `MAX_DEPTH` deep."""
-    stack: list[tuple[object, str, int]] = [(value, name, 0)]
-    while stack:
-        item, where, depth = stack.pop()
-        kind = type(item)
-        if kind is str or kind is bool or item is None:
-            continue
-        if kind is int:
-            if not -(2**63) <= item < 2**64:  # type: ignore[operator]
-                raise DataError(f"{where}: {item} does not fit 64 bits")
-        elif kind is float:
-            if item - item != 0:  # type: ignore[operator]
-                raise DataError(f"{where}: {item} is not JSON: NaN and infinity have no form there")
-        elif depth == MAX_DEPTH:
-            raise DataError(f"{where}: nested deeper than {MAX_DEPTH}")
-        elif isinstance(item, dict):
-            for key, child in item.items():
-                if type(key) is not str:
-                    raise DataError(f"{where}: key {key!r} is not a str")
-                stack.append((child, f"{where}.{key}", depth + 1))
-        elif isinstance(item, (list, tuple)):
-            stack.extend((child, f"{where}[{i}]", depth + 1) for i, child in enumerate(item))
-        else:
-            raise DataError(f"{where}: a {kind.__name__} is not JSON")

@@ -44,10 +44,15 @@ class Tensor(Data, frozen=True, eq=False, gc=False):
         check_common(self)
         values = self.values
         if not isinstance(values, np.ndarray):
-            raise DataError(f"values must be a numpy array, not {type(values).__name__}")
+            raise DataError(
+                f"values must be a numpy array, not {type(values).__name__}: use np.asarray(values)"
+            )
         dtype = values.dtype.newbyteorder("=")
         if dtype not in TENSOR_DTYPES:
-            raise DataError(f"a tensor of dtype {values.dtype} is not supported")
+            raise DataError(
+                f"a tensor of dtype {values.dtype} is not supported (use bool, an integer of 8 to "
+                "64 bits, or float16 to float64)"
+            )
         if values.ndim > MAX_DIMENSIONS:
             raise DataError(f"a tensor has at most {MAX_DIMENSIONS} dimensions, not {values.ndim}")
         good = frozen(np.asarray(values), dtype)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from remotemedia.data.base import Data, Metadata, check_common
-from remotemedia.errors import DataError
+from remotemedia.data.base import Data, Metadata, check_common, require_text
 
 
 class Text(Data, frozen=True, eq=False, gc=False):
@@ -30,11 +29,6 @@ class Text(Data, frozen=True, eq=False, gc=False):
 
     def _checked(self) -> Self:
         check_common(self)
-        for name, value in (("text", self.text), ("channel", self.channel)):
-            if type(value) is not str:
-                raise DataError(f"{name} must be a str, not {type(value).__name__}")
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                raise DataError(f"{name} is not valid Unicode: {error}") from None
+        require_text("text", self.text)
+        require_text("channel", self.channel)
         return self

@@ -7,10 +7,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.data.base import Data, Metadata, check_common, require_int, unchecked
-from remotemedia.data.formats import PACKED_CHANNELS, PIXEL_FORMATS, VIDEO_CODECS, frozen
-from remotemedia.data.formats import pixel_bytes as raw_size
-from remotemedia.errors import DataError, nearest
+from remotemedia.data.base import (
+    Data,
+    Metadata,
+    check_common,
+    require_int,
+    require_name,
+    with_values,
+)
+from remotemedia.data.formats import (
+    PACKED_CHANNELS,
+    PIXEL_FORMATS,
+    VIDEO_CODECS,
+    check_raw_size,
+    frozen,
+)
+from remotemedia.errors import DataError
 
 
 class Video(Data, frozen=True, eq=False, gc=False):
@@ -68,27 +80,26 @@ class Video(Data, frozen=True, eq=False, gc=False):
         check_common(self)
         width = require_int("width", self.width, 1)
         height = require_int("height", self.height, 1)
-        require_int("frame_number", self.frame_number, 0)
+        frame_number = require_int("frame_number", self.frame_number, 0)
+        if type(self.is_keyframe) is not bool:
+            raise DataError(f"is_keyframe must be a bool, not {self.is_keyframe!r:.100}")
         pixels: Any = self.pixels
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-            raise DataError("pixels must be a numpy array of dtype uint8")
+            kind = getattr(pixels, "dtype", type(pixels).__name__)
+            raise DataError(f"pixels must be a numpy array of dtype uint8, not {kind}")
         if (self.pixel_format is None) == (self.codec is None):
-            raise DataError("give pixel_format for a raw frame or codec for an encoded one")
-        if self.codec is not None and self.codec not in VIDEO_CODECS:
-            raise DataError(f"unknown codec {self.codec!r}{nearest(self.codec, VIDEO_CODECS)}")
+            raise DataError(
+                "give pixel_format for a raw frame, or codec and pixel_format=None for an encoded "
+                f"one; pixel_format is {self.pixel_format} and codec {self.codec}"
+            )
+        if self.codec is not None:
+            require_name("codec", self.codec, VIDEO_CODECS)
         if self.pixel_format is not None:
-            if self.pixel_format not in PIXEL_FORMATS:
-                hint = nearest(self.pixel_format, PIXEL_FORMATS)
-                raise DataError(f"unknown pixel_format {self.pixel_format!r}{hint}")
-            expected = raw_size(self.pixel_format, width, height)
-            if pixels.size != expected:
-                raise DataError(
-                    f"a {width}x{height} {self.pixel_format} frame has {expected} bytes, "
-                    f"not {pixels.size}"
-                )
-        if pixels.ndim == 1 and pixels.flags.c_contiguous and not pixels.flags.writeable:
-            return self
-        values = [getattr(self, name) for name in self.__struct_fields__]
-        values[0] = frozen(pixels).reshape(-1)
-        copy: Self = unchecked(type(self), *values)
-        return copy
+            require_name("pixel_format", self.pixel_format, PIXEL_FORMATS)
+            check_raw_size("frame", self.pixel_format, width, height, pixels.size)
+        pixels = frozen(np.asarray(pixels))
+        if pixels.ndim != 1:
+            pixels = pixels.reshape(-1)
+        return with_values(
+            self, pixels=pixels, width=width, height=height, frame_number=frame_number
+        )

@@ -166,12 +166,12 @@ class Boundary(Outlet):
 class Inbox:
     """The boundaries of one consumer, read in the order of arrival."""
 
-    __slots__ = ("_error", "_tickets", "_waiter", "boundaries")
+    __slots__ = ("_error", "_tickets", "_waiters", "boundaries")
 
     def __init__(self) -> None:
         self.boundaries: list[Boundary] = []
         self._tickets = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
         self._error: BaseException | None = None
 
     def ticket(self) -> int:
@@ -181,9 +181,8 @@ class Inbox:
 
     def wake(self) -> None:
         """Let the consumer look again."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self._waiters:
+            wake_all(self._waiters)
 
     def fail(self, error: BaseException) -> None:
         """Make the consumer raise this once what waits has been read."""
@@ -214,8 +213,19 @@ class Inbox:
                 raise self._error
             if self.ended:
                 return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await wait_in(self._waiters)
+
+
+def wake_all(waiters: list[asyncio.Future[None]]) -> None:
+    """Let all tasks go on that wait in the list."""
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+    waiters.clear()
+
+
+async def wait_in(waiters: list[asyncio.Future[None]]) -> None:
+    """Wait until `wake_all` is called with the same list."""
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiters.append(waiter)
+    await waiter

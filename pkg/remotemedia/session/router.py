@@ -109,11 +109,12 @@ class Router:
     async def interrupt(self) -> None:
         """Drop everything in flight; when this returns, nothing older can appear."""
         self.generation += 1
+        # First everything at once, without giving any task a turn; then wait for what was cut off.
+        for unit in self._units:
+            unit.drop(self.generation)
         self._clear("interrupt")
         for unit in self._units:
-            await unit.interrupt(self.generation)
-        # What a unit was just putting down when its queue was cleared is stale as well.
-        self._clear("interrupt")
+            await unit.settle()
 
     async def stop(self, clock: Clock, timeout_us: int) -> list[str]:
         """End all units and wait for them, within a deadline; the names of those that hang."""

@@ -22,7 +22,7 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, refusal
-from remotemedia.session.boundary import CAPACITY  # noqa: F401 - documented default
+from remotemedia.session.boundary import Inbox, wait_in, wake_all
 from remotemedia.session.chain import Step
 from remotemedia.session.failure import Event, error_event, node_error
 from remotemedia.session.life import context, create_nodes
@@ -68,7 +68,7 @@ class Session:
         self._router = Router(plan, self._nodes, self._on_failure, self._on_broken, profiling_clock)
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._events: deque[Event] = deque()
-        self._event_waiter: asyncio.Future[None] | None = None
+        self._event_waiters: list[asyncio.Future[None]] = []
         self._sequence = 0
         self._state = "new"
         self._failure: BaseException | None = None
@@ -107,6 +107,11 @@ class Session:
             raise
         self._router.start()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes data."""
+        return self._state == "open" and self._failure is None
+
     async def aclose(self) -> None:
         """Stop and close everything, within the deadline. What is in flight is dropped."""
         if self._state == "closed":
@@ -122,7 +127,7 @@ class Session:
             node = self._opened.pop(node_id, None)
             if node is not None:
                 await self._close_node(node_id, node)
-        self._wake_events()
+        wake_all(self._event_waiters)
 
     async def finish(self) -> None:
         """End of input: the tails come out, then `outputs` ends. Does not wait for that."""
@@ -193,26 +198,22 @@ class Session:
             if not ingress.offer(packet):
                 await ingress.put(packet)
                 self._check_not_closed()
+                if self._router.generation != generation:
+                    break  # interrupted meanwhile: the data is dropped for the other entries, too
         return sequence
 
-    async def outputs(self) -> AsyncIterator[Packet]:
+    def outputs(self) -> AsyncIterator[Packet]:
         """Packets of every unconnected output port and of `is_output_node` nodes.
 
-        Ends after `finish`, once all tails are out, and when the session is closed.
+        Ends after `finish`, once all tails are out, and when the session is closed. Each packet is
+        given once, whoever asks.
 
         Raises
         ------
         SessionFailedError
-            The session broke.
+            The session broke; raised by the iterator.
         """
-        client = self._router.client
-        while True:
-            boundary = client.oldest()
-            if boundary is None:
-                boundary = await client.next()
-                if boundary is None:
-                    return
-            yield boundary.take()
+        return _Outputs(self._router.client)
 
     async def stream(
         self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
@@ -230,18 +231,17 @@ class Session:
             feeder.cancel()
             await asyncio.wait([feeder])
 
-    async def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncIterator[Event]:
         """What happens beside the packets, until the session is closed."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
+        return _Events(self)
+
+    async def next_event(self) -> Event | None:
+        """The next event; None once the session is closed and all were read."""
+        while not self._events:
             if self._state == "closed":
-                return
-            self._event_waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._event_waiter
-            finally:
-                self._event_waiter = None
+                return None
+            await wait_in(self._event_waiters)
+        return self._events.popleft()
 
     def metrics(self) -> Metrics:
         """Counts and latencies so far; also after the end."""
@@ -320,9 +320,40 @@ class Session:
             self._events.popleft()
             self.dropped_events += 1
         self._events.append(event)
-        self._wake_events()
+        wake_all(self._event_waiters)
 
-    def _wake_events(self) -> None:
-        waiter = self._event_waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+
+class _Outputs:
+    """Reads what waits for the client. No generator: one that is left behind needs no closing."""
+
+    __slots__ = ("_inbox",)
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    def __aiter__(self) -> _Outputs:
+        return self
+
+    async def __anext__(self) -> Packet:
+        boundary = self._inbox.oldest() or await self._inbox.next()
+        if boundary is None:
+            raise StopAsyncIteration
+        return boundary.take()
+
+
+class _Events:
+    """Reads events."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._session.next_event()
+        if event is None:
+            raise StopAsyncIteration
+        return event

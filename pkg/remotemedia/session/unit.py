@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from time import perf_counter
 from typing import Any
 
-from remotemedia.data import DATA_TYPES, Data, Packet
+import msgspec
+
+from remotemedia.data import DATA_TYPES, Binary, Data, Packet
 from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
 from remotemedia.session.boundary import Boundary, Inbox
@@ -18,6 +20,9 @@ from remotemedia.session.wiring import Wiring
 
 Failed = Callable[[Step, Exception, int], None]
 """Told of every item that a node failed on: the node, what it raised, the sequence number."""
+
+NOTHING = Binary(b"")
+"""Stands for the data of a packet that never was: the origin of tails without any input."""
 
 _TURN = 64  # deliveries after which other tasks get a turn, if nothing made the unit wait
 
@@ -78,9 +83,14 @@ class Unit:
         """Work until the input has ended and the tails are out."""
         raise NotImplementedError
 
-    async def interrupt(self, generation: int) -> None:
-        """Drop what is in flight; nothing older than `generation` is emitted afterwards."""
-        raise NotImplementedError
+    def drop(self, generation: int) -> None:
+        """Forget what is in flight; nothing older than `generation` is emitted from now on."""
+        self.generation = generation
+
+    async def settle(self) -> None:
+        """Wait until what `drop` cut off has ended, forget the stream, and go on."""
+        for step in self.wiring.steps.values():
+            step.node.reset()
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
@@ -94,16 +104,21 @@ class Unit:
         for boundary in self.outputs:
             boundary.end()
 
-    async def _send(self, link: Link, data: Data, origin: Packet | None) -> None:
-        """Put one item into the boundary behind a link; waits for room."""
+    async def _send(self, link: Link, data: Data, origin: Packet) -> None:
+        """Put one item into the boundary behind a link; waits for room. Drops stale items."""
+        generation = origin.generation
+        if generation != self.generation:
+            return
         boundary: Boundary = link.outlet
-        if origin is None:
-            sequence, timestamp_us = 0, 0
-        else:
-            sequence, timestamp_us = origin.sequence, origin.timestamp_us
-        number = boundary.number(sequence)
+        sequence = origin.sequence
         packet = Packet(
-            data, boundary.node, boundary.port, sequence, number, timestamp_us, self.generation
+            data,
+            boundary.node,
+            boundary.port,
+            sequence,
+            boundary.number(sequence),
+            origin.timestamp_us,
+            generation,
         )
         if not boundary.offer(packet):
             self._deliveries = 0
@@ -113,6 +128,13 @@ class Unit:
         if self._deliveries >= _TURN:
             self._deliveries = 0
             await turn()
+
+    def _tail_origin(self) -> Packet:
+        """What a tail stems from: the last packet, but it is of the present generation."""
+        last = self.packet
+        if last is None:
+            return Packet(NOTHING, "", generation=self.generation)
+        return msgspec.structs.replace(last, generation=self.generation)
 
     def _fail(self, step: Step, error: Exception) -> None:
         self._on_failure(step, error, self.packet.sequence if self.packet else 0)
@@ -161,15 +183,14 @@ class IslandUnit(Unit):
                 self._fail(step, error)
                 continue
             island.emit(step, tail)
+            origin = self._tail_origin()
             while (delivery := island.advance()) is not None:
-                await self._send(*delivery, self.packet)
+                await self._send(*delivery, origin)
 
-    async def interrupt(self, generation: int) -> None:
-        """Drop what is in flight."""
-        self.generation = generation
+    def drop(self, generation: int) -> None:
+        """Forget what is in flight."""
+        super().drop(generation)
         self._island.drop()
-        for step in self.wiring.steps.values():
-            step.node.reset()
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
@@ -190,6 +211,7 @@ class AsyncUnit(Unit):
         super().__init__(wiring, inbox, on_failure, on_broken, clock)
         (self.step,) = wiring.steps.values()
         self._in_call = False
+        self._cut: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Work until the input has ended and the tail is out."""
@@ -203,22 +225,28 @@ class AsyncUnit(Unit):
             (call,) = arrivals[target].calls
             self._in_call = True
             await self._process(call, packet)
+            if self._cut is not None:
+                raise asyncio.CancelledError  # the node took its cancellation for an answer
             self._in_call = False
         self._in_call = True
         await self._tail()
 
-    async def interrupt(self, generation: int) -> None:
-        """Cancel the call in flight, wait until it has ended, and go on with the next packet."""
-        self.generation = generation
-        task = self.task
-        if self._in_call and task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+    def drop(self, generation: int) -> None:
+        """Cancel the call in flight."""
+        super().drop(generation)
+        if self._in_call and self.task is not None and not self.task.done():
+            self._cut = self.task
+            self.task.cancel()
+
+    async def settle(self) -> None:
+        """Wait until the call has ended, forget the stream, and go on with the next packet."""
+        cut, self._cut = self._cut, None
+        if cut is not None and not cut.done():
+            await asyncio.wait([cut])
+        await super().settle()
+        if cut is not None and cut.cancelled():
             self._in_call = False
-            self.step.node.reset()
             self.start()
-        else:
-            self.step.node.reset()
 
     async def _process(self, call: Callable[[Data], Any], packet: Packet) -> None:
         step, clock = self.step, self._clock
@@ -252,16 +280,16 @@ class AsyncUnit(Unit):
             result = self.step.node.finish()
             if hasattr(result, "__aiter__"):
                 async for item in result:
-                    await self._emit(item, self.packet)
+                    await self._emit(item, self._tail_origin())
                 return
             if inspect.isawaitable(result):
                 result = await result
-            await self._emit_all(result, self.packet)
+            await self._emit_all(result, self._tail_origin())
         except Exception as error:
             self.step.errors += 1
             self._fail(self.step, error)
 
-    async def _emit_all(self, result: Any, origin: Packet | None) -> None:
+    async def _emit_all(self, result: Any, origin: Packet) -> None:
         if result is None:
             return
         if result.__class__ in DATA_TYPES or result.__class__ is Emit:
@@ -272,7 +300,7 @@ class AsyncUnit(Unit):
         else:
             raise NodeOutputError(describe_output(self.step, result), node=self.step.id)
 
-    async def _emit(self, item: Any, origin: Packet | None) -> None:
+    async def _emit(self, item: Any, origin: Packet) -> None:
         step = self.step
         port: str = step.default
         if item.__class__ is Emit:
@@ -295,9 +323,12 @@ class SourceUnit(AsyncUnit):
         await self._produce()
         await self._tail()
 
-    async def interrupt(self, generation: int) -> None:
+    def drop(self, generation: int) -> None:
         """What the source emits from now on is of the new generation; it is not stopped."""
         self.generation = generation
+
+    async def settle(self) -> None:
+        """Forget the stream."""
         self.step.node.reset()
 
     async def _produce(self) -> None:
@@ -309,7 +340,9 @@ class SourceUnit(AsyncUnit):
             then = clock()
             async for item in items:
                 step.latency.record(clock() - then)
-                self.packet = Packet(item, step.id, step.default, sequence)
+                self.packet = Packet(
+                    item, step.id, step.default, sequence, generation=self.generation
+                )
                 await self._emit(item, self.packet)
                 sequence += 1
                 then = clock()

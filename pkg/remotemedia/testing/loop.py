@@ -102,6 +102,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 fatal, self._fatal = self._fatal, None
                 raise fatal
 
+    def _write_to_self(self) -> None:
+        """Nothing to wake: `call_soon_threadsafe` is only called from the loop's own thread."""
+
     def _wake_next(self) -> None:
         if self._idle_waiters:
             waiter = self._idle_waiters.popleft()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nodes import Log, pipeline, seen, texts
+from session_nodes import Log, pipeline, seen, texts
 
 import remotemedia as rm
 from remotemedia.errors import (
@@ -46,14 +46,10 @@ def test_branches_run_depth_first_in_written_order() -> None:
     packets = p.run(texts("x"))
     assert seen([next(packets)]) == [("c", "x.0", 0, 0)]
     # The first output is out before the branch beside it runs and the second item is computed.
-    assert Log.lines[4:] == ["compute x.0", "b x.0", "c x.0"] or Log.lines[3:] == [
-        "compute x.0",
-        "b x.0",
-        "c x.0",
-    ]
+    assert Log.lines == ["open a", "open b", "open c", "compute x.0", "b x.0", "c x.0"]
     rest = [packet for packet in packets if "tail" not in packet.data.text]
     assert seen(rest) == [("a", "x.0", 0, 0), ("c", "x.1", 0, 1), ("a", "x.1", 0, 1)]
-    work = [line for line in Log.lines if line[0] in "abc" and " x" in line]
+    work = [line for line in Log.lines if " x" in line]
     assert work == [
         "compute x.0",
         "b x.0",
@@ -110,9 +106,7 @@ def test_output_nodes_reach_the_client_though_they_are_connected() -> None:
 
 
 def test_life_in_topological_order_and_tails_pass_downstream() -> None:
-    p = pipeline(
-        "b:TestTraced a:TestTraced", "a b", a={"name": "a"}, b={"name": "b"}
-    )
+    p = pipeline("b:TestTraced a:TestTraced", "a b", a={"name": "a"}, b={"name": "b"})
     assert seen(p.run(texts("x"))) == [
         ("b", "x", 0, 0),
         ("b", "tail of a", 0, 1),
@@ -256,7 +250,7 @@ def test_data_of_a_wrong_format_from_a_foreign_node_is_refused_where_it_arrives(
 
 
 def test_an_async_graph_is_refused_and_arun_named() -> None:
-    with pytest.raises(AsyncGraphError, match="node 's' is async.*pipeline.arun"):
+    with pytest.raises(AsyncGraphError, match=r"node 's' is async.*pipeline\.arun"):
         pipeline("s:TestSlow").run(texts("x"))
 
 
@@ -266,7 +260,7 @@ def test_an_open_that_fails_closes_what_was_opened() -> None:
         def open(self, ctx: rm.Context) -> None:
             raise OSError("no device")
 
-    with pytest.raises(NodeError, match="node 'b' .* raised OSError: no device"):
+    with pytest.raises(NodeError, match=r"node 'b' .* raised OSError: no device"):
         list(pipeline("a:TestTraced b:TestNoOpen", "a b", a={"name": "a"}).run(texts("x")))
     assert Log.lines == ["open a", "close a"]
 

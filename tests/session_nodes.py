@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from remotemedia.clock import sleep
 class Log:
     """What happened, in order; shared by the nodes of one test."""
 
-    lines: list[str] = []
+    lines: ClassVar[list[str]] = []
 
 
 class Traced(rm.Node):
@@ -100,7 +101,7 @@ def wrong(text: rm.Text) -> object:
 class Two(rm.Node):
     """Two inputs; tells by which one a text came."""
 
-    input_caps = {"left": "text", "right": "text"}
+    input_caps: ClassVar = {"left": "text", "right": "text"}
     output_caps = "text"
 
     def process(self, text: rm.Text, port: str) -> rm.Text:
@@ -153,7 +154,7 @@ class Count(rm.Node):
         count: int = 3
         fail: bool = False
 
-    input_caps = {}
+    input_caps: ClassVar = {}
     output_caps = "text"
 
     def produce(self) -> Iterator[rm.Text]:
@@ -169,7 +170,7 @@ class Ticks(rm.Node):
     class Params(rm.Params, frozen=True):
         count: int = 3
 
-    input_caps = {}
+    input_caps: ClassVar = {}
     output_caps = "text"
 
     def open(self, ctx: rm.Context) -> None:
