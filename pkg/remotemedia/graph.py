@@ -115,7 +115,7 @@ class Graph(msgspec.Struct, frozen=True, eq=False):
         findings = Findings()
         graph = _Checker(manifest.nodes, manifest.connections, registry, findings).graph()
         if findings.problems:
-            raise ManifestError(manifest.locate(findings.problems), manifest.source)
+            raise ManifestError(findings.report(manifest.locate), manifest.source)
         return graph
 
     def outgoing(self, node: str) -> tuple[Edge, ...]:

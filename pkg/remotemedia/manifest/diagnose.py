@@ -145,12 +145,15 @@ def _translate(
             path = (*path, step)
     if "matching regex" in message:
         message = f"expected {described or message.partition('matching ')[2]}"
-    message = _GOT.sub("", message)
+    if not located or "[...]" not in located[2]:  # else it is not about `value`, but in it
+        message = _GOT.sub("", message)
     message = _QUOTED.sub(
         lambda match: " or ".join(_NAMES.get(name, name) for name in match[1].split(" | ")),
         message,
     )
-    findings.add(f"{message[:1].lower()}{message[1:]}, got {show(value)}", path)
+    if ", got " not in message and not message.startswith("Invalid "):
+        message += f", got {show(value)}"
+    findings.add(message[:1].lower() + message[1:], path)
 
 
 def _bare(kind: Any) -> tuple[Any, msgspec.Meta | None]:

@@ -30,13 +30,13 @@ class Document:
         Mappings, lists and scalars. Parts behind aliases are shared, never cyclic.
     problems : list of Problem
         What is wrong with the text itself (keys given twice, tags, NaN …); the rest was read.
-    renamed : dict of path to str
-        Where the loader gave a field its present name: what the text calls it.
+    renamed : dict of path to path
+        Where the loader gave a field its present name or place: where the text has it.
     """
 
     def __init__(self, feed: Feed, position: Position, name: str) -> None:
         self.name = name
-        self.renamed: dict[Path, str] = {}
+        self.renamed: dict[Path, Path] = {}
         self._feed = feed
         self._position = position
         builder = TreeBuilder(position)
@@ -58,9 +58,8 @@ class Document:
             self._feed(locator)
         located = []
         for problem in found:
-            place = None
-            if problem.line is None:
-                place = self._position(locator.find(paths[problem.path], problem.at_key))
+            mark = locator.find(paths[problem.path], problem.at_key)
+            place = self._position(mark) if mark is not None and problem.line is None else None
             if place is not None:
                 problem = Problem(problem.message, problem.path, *place, at_key=problem.at_key)
             located.append(problem)
@@ -68,10 +67,11 @@ class Document:
 
     def _original(self, path: Path) -> Path:
         """The path as the text has it."""
-        if not self.renamed:
-            return path
-        steps = (self.renamed.get(path[: index + 1], step) for index, step in enumerate(path))
-        return tuple(steps)
+        for length in range(len(path) if self.renamed else 0, 0, -1):
+            original = self.renamed.get(path[:length])
+            if original is not None:
+                return original + path[length:]
+        return path
 
 
 def read_document(source: Source, name: str | None = None) -> Document:

@@ -17,7 +17,7 @@ MANIFEST = {
     "defaults": "parameters belong to a node, in its params",
 }
 METADATA = {
-    "auto_negotiate": "converters are not inserted yet",
+    "auto_negotiate": "so far converters are not inserted",
 }
 NODE = {
     "is_streaming": "every node streams",
@@ -26,8 +26,8 @@ NODE = {
     "execution": "executor says where a node runs",
     "docker": "there is no container executor",
     "fast_path": "every synchronous inline node takes the fast path",
-    "media_capabilities": "only the formats that nodes declare are checked yet",
-    "policy": "policies are not applied yet",
+    "media_capabilities": "so far only the formats that nodes themselves declare are checked",
+    "policy": "policies are not applied so far",
 }
 INLINE_NODE = {
     "host": "it is for nodes with executor: remote",
@@ -40,7 +40,7 @@ CONNECTION = {
 }
 
 
-def warnings(manifest: Manifest, renamed: Mapping[Path, str]) -> list[Problem]:
+def warnings(manifest: Manifest, renamed: Mapping[Path, Path]) -> list[Problem]:
     """One warning per field without effect, at its first use, with the number of uses."""
     found: dict[str, tuple[Path, str, int]] = {}
 
@@ -64,7 +64,7 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, str]) -> list[Problem]:
         Problem(f"{name} has no effect here: {reason}{_times(count)}", path, at_key=True)
         for name, (path, reason, count) in found.items()
     ]
-    configs = [path for path, given in renamed.items() if given == "config"]
+    configs = [path for path, given in renamed.items() if given[-1] == "config"]
     if configs:
         problems.append(
             Problem(f"config is read as params{_times(len(configs))}", configs[0], at_key=True)

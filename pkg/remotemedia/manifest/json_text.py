@@ -152,8 +152,10 @@ def _refuse(text: str, place: int, expected: str, handler: Handler) -> NoReturn:
         word = re.match(r"[A-Za-z0-9_.+-]+", rest)
         got = show(word[0] if word else rest[0])
         if rest[0] == '"':
+            whole = _TOKEN.match(text, place)
             got = "a text that does not end or holds a control character"
-        elif rest[0] in "}]" and expected in (_KEY, _VALUE):
+            got = show(whole[0].strip('"')) if whole else got
+        elif rest[0] in "}]" and text[:place].rstrip().endswith(","):
             hint = "; no comma goes before the end"
         elif rest.startswith(("//", "/*", "#")):
             hint = "; JSON has no comments: name the file .yaml, or write YAML"

@@ -13,4 +13,5 @@ MIN_INT = -(1 << 63)
 MAX_INT = (1 << 64) - 1
 
 MAX_PROBLEMS = 100  # that are reported; reading stops there
+TOO_MANY_PROBLEMS = f"more than {MAX_PROBLEMS} problems; the rest is not shown"
 MAX_COMPARISONS = 4_096  # candidates that are looked at for "did you mean", per manifest

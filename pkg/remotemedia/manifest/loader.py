@@ -55,7 +55,7 @@ class Draft:
             With all problems, each with its place.
         """
         if self.findings.problems:
-            raise ManifestError(self.document.locate(self.findings.problems), self.document.name)
+            raise ManifestError(self.findings.report(self.document.locate), self.document.name)
         found = warnings(self.manifest, self.document.renamed)
         return self.manifest.attach(self.document, self.document.locate(found) if found else ())
 

@@ -95,7 +95,7 @@ def _normalise_metadata(root: dict[str, Any], document: Document, findings: Find
         if name in root:
             value = root.pop(name)
             if metadata.setdefault(name, value) == value:
-                document.renamed[("metadata", name)] = name
+                document.renamed[("metadata", name)] = (name,)
             else:
                 message = f"{name} is given here and in metadata: keep one"
                 findings.add(message, (name,), at_key=True)
@@ -121,7 +121,7 @@ def _normalise_node(
                     at_key=True,
                 )
                 continue
-            document.renamed[(*path, name)] = given
+            document.renamed[(*path, name)] = (*path, given)
         node[name] = value
     executor = node.get("executor")
     if isinstance(executor, str):

@@ -30,11 +30,21 @@ def feed(source: Mapping[str, object], handler: Handler) -> None:
             handler.open([], None)
             stack.append(iter(entry))
         else:
-            handler.value(_scalar(entry, handler), None)
+            try:
+                handler.value(scalar(entry), None)
+            except TypeError as error:
+                handler.problem(str(error), None)
+                handler.value(None, None)
 
 
-def _scalar(value: object, handler: Handler) -> object:
-    # Subclasses (numpy.float64, enumerations of text) become what they are made of.
+def scalar(value: object) -> bool | int | float | str | None:
+    """The value, or what it is made of if it is a numpy.float64 or an enumeration of text.
+
+    Raises
+    ------
+    TypeError
+        It is nothing that a manifest can hold.
+    """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -43,5 +53,4 @@ def _scalar(value: object, handler: Handler) -> object:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    handler.problem(f"a {type(value).__name__} has no place in a manifest", None)
-    return None
+    raise TypeError(f"a {type(value).__name__} has no place in a manifest")

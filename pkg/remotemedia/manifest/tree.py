@@ -65,10 +65,9 @@ class _Frame:
 
 
 class TreeBuilder:
-    """Builds the tree; `root` is the outcome, `problems` what was wrong but could be read on."""
+    """Builds the tree; `problems` are what was wrong with it but did not keep it from growing."""
 
     def __init__(self, position: Position) -> None:
-        self.root: object = None
         self.problems: list[Problem] = []
         self.wants_key = False
         self._position = position
@@ -78,6 +77,11 @@ class TreeBuilder:
         self._values = 0
         self._aliases = 0
         self._anchors: dict[str, tuple[object, int, int] | None] = {}
+
+    @property
+    def root(self) -> object:
+        """The outcome; None for an empty text."""
+        return self._top[0] if self._top else None
 
     def key(self, text: str, mark: Mark) -> None:
         """The key of the next value."""
@@ -134,8 +138,6 @@ class TreeBuilder:
         if done.anchor is not None:
             size = self._values - done.before
             self._anchors[done.anchor] = (done.container, size, done.height)
-        if not self._stack:
-            self.root = self._top[0]
 
     def alias(self, name: str, mark: Mark) -> None:
         """What was anchored by that name, once more."""
@@ -161,7 +163,8 @@ class TreeBuilder:
         line, column = self._position(mark) or (None, None)
         self.problems.append(Problem(message, self._path(), line, column, at_key))
         if len(self.problems) >= limits.MAX_PROBLEMS:
-            raise Stop(f"more than {limits.MAX_PROBLEMS} problems")
+            self.problems.append(Problem(limits.TOO_MANY_PROBLEMS))
+            raise Stop(limits.TOO_MANY_PROBLEMS)
 
     def stop(self, message: str, mark: Mark) -> NoReturn:
         """Note what is wrong and give up."""
@@ -194,12 +197,14 @@ class TreeBuilder:
             self.problem("a text with half of a surrogate pair is no Unicode", mark)
 
     def _path(self) -> Path:
-        frames = [*self._stack[1:], self._frame] if self._stack else []
-        return tuple(
-            len(frame.container) if type(frame.container) is list else frame.key
-            for frame in frames
-            if type(frame.container) is list or frame.key
-        )
+        steps: list[str | int] = []
+        for frame in [*self._stack[1:], self._frame] if self._stack else []:
+            if type(frame.container) is list:
+                # What is open is in its list already, the value at hand is not.
+                steps.append(len(frame.container) - (frame is not self._frame))
+            elif frame.key:
+                steps.append(frame.key)
+        return tuple(steps)
 
 
 class Locator:

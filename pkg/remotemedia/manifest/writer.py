@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,12 +11,15 @@ from msgspec import structs
 
 from remotemedia.errors import DataError
 from remotemedia.manifest.model import Manifest, default_of
+from remotemedia.manifest.plain import scalar
 from remotemedia.manifest.yaml_text import resolve
 
 if TYPE_CHECKING:
     import yaml
 
 _WIDTH = 100  # columns, where lines are folded
+# Characters that YAML takes for line breaks, and those that no reader should have to keep apart.
+_ESCAPED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def to_dict(manifest: Manifest) -> dict[str, object]:
@@ -57,7 +61,9 @@ def to_yaml(manifest: Manifest) -> str:
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     # PyYAML itself quotes what YAML 1.1 reads as something else (no, on, 1:30, dates).
     style = None
-    if not isinstance(resolve(text), str):
+    if _ESCAPED.search(text):
+        style = '"'
+    elif not isinstance(resolve(text), str):
         style = "'"  # what only YAML 1.2 reads as a number: 0o17, 1e3
     elif "\n" in text:
         style = "|"
@@ -82,9 +88,10 @@ def _plain(value: object) -> object:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, str, int, float)):
-        return value
-    raise DataError(f"a {type(value).__name__} has no place in a manifest: {value!r:.60}")
+    try:
+        return scalar(value)
+    except TypeError as error:
+        raise DataError(f"{error}: {value!r:.60}") from None
 
 
 @functools.cache

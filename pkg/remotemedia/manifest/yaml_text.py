@@ -99,6 +99,8 @@ def _feed_events(loader: Any, handler: Handler) -> None:
             handler.alias(event.anchor, event.start_mark)
         elif kind is events.DocumentEndEvent:
             break
+        elif kind is events.StreamEndEvent:  # without any document
+            return
     event = next_event()
     if type(event) is not events.StreamEndEvent:
         handler.stop("a second document starts; a manifest is one", event.start_mark)
@@ -112,7 +114,11 @@ def _refuse_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent, handler: Ha
 def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem or "cannot be read")
     context = f" {error.context}" if error.context else ""
-    hint = "; indent with spaces, not tabs" if "\\t" in problem or "tab" in problem else ""
+    hint = (
+        "; indent with spaces, not tabs"
+        if "\\t" in problem or "cannot start any token" in problem
+        else ""
+    )
     return f"YAML: {problem}{context}{hint}"
 
 
