@@ -343,6 +343,7 @@ class _Stream:
             self._done = min(end, gap.position) if gap else end
             block = self._take(start, self._done)
             gap_us = self._out.feed(self._time_us(start), block.shape[1])
+            self._out.forget(self._out.frames)
             yield Emit(
                 AUDIO,
                 Audio.unchecked(

@@ -54,7 +54,8 @@ class AudioLevel(Node):
     blocks. NaN and infinity count as 0 and are counted. A gap in the time stamps shifts the times
     that follow; the samples count as adjoining. Another rate or number of channels ends the stream
     with its final report and begins a new one. Blocks of different `stream_id` are measured
-    separately. Memory does not grow with the length of a stream (0.5 MB each). A last piece of less
+    separately. With `split_at_gaps` a gap ends the stream too, so that each segment of speech from an
+    EnergyVAD gets a final report of its own. Memory does not grow with the length of a stream (0.5 MB each). A last piece of less
     than 10 ms counts for `rms` and `peak`, not for loudness.
 
     Latency: none beyond the interval.
@@ -91,6 +92,10 @@ class AudioLevel(Node):
         silence_dbfs: Annotated[
             Decibels, msgspec.Meta(description="RMS below which there is silence, dBFS.")
         ] = -60.0
+        split_at_gaps: Annotated[
+            bool,
+            msgspec.Meta(description="A gap in the time stamps ends the stream, a new one begins."),
+        ] = False
         channel_weights: (
             Annotated[
                 tuple[Annotated[float, msgspec.Meta(ge=0, le=10)], ...],
@@ -175,7 +180,17 @@ class _Stream:
         self._origin_us: int | None = None
 
     def continues(self, audio: Audio) -> bool:
-        return audio.sample_rate == self.timeline.sample_rate and audio.channels == self._channels
+        return (
+            audio.sample_rate == self.timeline.sample_rate
+            and audio.channels == self._channels
+            and not (self._params.split_at_gaps and self._is_gap(audio.pts_us))
+        )
+
+    def _is_gap(self, pts_us: int | None) -> bool:
+        expected = self.timeline.pts_us(self.timeline.frames)
+        if pts_us is None or expected is None:
+            return False
+        return abs(pts_us - expected) > self.timeline.tolerance_us
 
     def push(self, audio: Audio) -> Iterator[Json]:
         self.timeline.feed(audio.pts_us, audio.frames)

@@ -63,6 +63,7 @@ def main(recording: str, model: str) -> None:
     np.save(HERE / "speech.npy", at_8k)
     value = {
         "speech": f"moonshine-voice 0.1.5 two_cities.wav, {START} to {END} s, 8 kHz, int16",
+        "licence": "MIT, as the wheel; the text is in the public domain",
         "segments": "Silero VAD 6.2.3 at 16 kHz, in samples at 8 kHz",
         "tools": f"onnxruntime {onnxruntime.__version__}, scipy {scipy.__version__}",
         "expected": [[a // 2, b // 2] for a, b in found],

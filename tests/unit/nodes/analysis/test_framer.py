@@ -1,13 +1,18 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from remotemedia.nodes.analysis.framer import BATCH, Framer
 
 
-def frames_of(framer, samples, cuts):
-    found = []
+def frames_of(
+    framer: Framer, samples: NDArray[np.float32], cuts: list[int]
+) -> list[NDArray[np.float32]]:
+    found: list[NDArray[np.float32]] = []
     for chunk in np.split(samples, cuts, axis=1):
         for batch in framer.push(chunk):
             assert batch.shape[1] <= BATCH
@@ -20,7 +25,9 @@ def frames_of(framer, samples, cuts):
     st.sampled_from([5, 10, 30]),
     st.lists(st.integers(0, 3000), max_size=8).map(sorted),
 )
-def test_frames_lie_on_the_grid_however_the_stream_is_cut(rate, frame_ms, cuts):
+def test_frames_lie_on_the_grid_however_the_stream_is_cut(
+    rate: int, frame_ms: int, cuts: list[int]
+) -> None:
     samples = np.arange(6000, dtype=np.float32).reshape(2, 3000)
     framer = Framer(rate, 2, frame_ms)
     found = frames_of(framer, samples, cuts)
@@ -33,9 +40,9 @@ def test_frames_lie_on_the_grid_however_the_stream_is_cut(rate, frame_ms, cuts):
 
 
 @pytest.mark.parametrize(("rate", "size"), [(48_000, 480), (44_100, 441), (22_050, None)])
-def test_size_is_known_where_frames_are_equal(rate, size):
+def test_size_is_known_where_frames_are_equal(rate: int, size: int | None) -> None:
     assert Framer(rate, 1, 10).size == size
 
 
-def test_the_grid_does_not_drift():
+def test_the_grid_does_not_drift() -> None:
     assert Framer(11_025, 1, 10).position(100 * 3600) == 11_025 * 3600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +18,14 @@ from remotemedia.nodes.analysis.level import AudioLevel
 
 RATE = 48_000
 Samples = NDArray[np.float64]
-Value = dict[str, object]
+Value = dict[str, Any]
 
 
 def run(node: AudioLevel, *blocks: Audio) -> list[Json]:
     return [report for block in blocks for report in node.process(block)] + list(node.finish())
 
 
-def measure(samples: Samples, rate: int = RATE, **params: object) -> list[Value]:
+def measure(samples: Samples, rate: int = RATE, **params: Any) -> list[Value]:
     """The values of all reports, the final one last; given in blocks of 100 ms."""
     blocks = np.split(samples, range(rate // 10, samples.shape[1], rate // 10), axis=1)
     node = AudioLevel(make_params(AudioLevel, params))

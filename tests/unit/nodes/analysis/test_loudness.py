@@ -1,8 +1,12 @@
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from remotemedia.nodes.analysis.loudness import CHANNEL_WEIGHTS, LoudnessMeter, lufs
 
@@ -10,7 +14,7 @@ RATE = 48_000
 GOLDEN = json.loads((Path(__file__).parents[3] / "golden/nodes/analysis/loudness.json").read_text())
 
 
-def signal(channels, seed, shifts):
+def signal(channels: int, seed: int, shifts: list[int]) -> NDArray[np.float64]:
     """As in make_loudness.py: noise with a gain of 2**-shift in each second."""
     noise = np.random.RandomState(seed).randint(
         -(2**15), 2**15, size=(channels, len(shifts) * RATE), dtype=np.int32
@@ -20,7 +24,7 @@ def signal(channels, seed, shifts):
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: f"{case['channels']} channels")
-def test_loudness_is_that_of_the_formulae_and_of_ffmpeg(case):
+def test_loudness_is_that_of_the_formulae_and_of_ffmpeg(case: dict[str, Any]) -> None:
     x = signal(case["channels"], case["seed"], case["shifts"])
     meter = LoudnessMeter(RATE, CHANNEL_WEIGHTS[case["channels"]])
     momentary, short_term = [], []
@@ -46,7 +50,7 @@ def test_loudness_is_that_of_the_formulae_and_of_ffmpeg(case):
     assert meter.loudness_range() == pytest.approx(ffmpeg["loudness_range_lu"], abs=1.0)
 
 
-def test_windows_forget_without_a_trace():
+def test_windows_forget_without_a_trace() -> None:
     meter = LoudnessMeter(RATE, (1.0,))
     for energy in [1e30, *[1e-9] * 300]:
         meter.add(energy)
@@ -54,7 +58,7 @@ def test_windows_forget_without_a_trace():
     assert meter.short_term == pytest.approx(1e-9 / 480, rel=1e-12)
 
 
-def test_windows_count_the_samples_of_uneven_steps():
+def test_windows_count_the_samples_of_uneven_steps() -> None:
     meter = LoudnessMeter(22_050, (1.0,))
     for step in range(300):
         size = (step + 1) * 22_050 // 100 - step * 22_050 // 100
@@ -64,6 +68,6 @@ def test_windows_count_the_samples_of_uneven_steps():
     assert meter.short_term == 1.0
 
 
-def test_silence_has_no_loudness():
+def test_silence_has_no_loudness() -> None:
     assert lufs(0.0) is None
     assert lufs(None) is None
