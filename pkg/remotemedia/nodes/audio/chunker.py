@@ -141,8 +141,8 @@ class _Stream:
         self._hop = (
             size if contiguous else _samples(params.hop_ms, params.hop_size or 0, audio.sample_rate)
         )
-        self._size = None if contiguous else _round(size)
-        if not _round(size) or not _round(self._hop):
+        self._size = None if contiguous else _round(size, 1)
+        if not _round(size, 1) or not _round(self._hop, 1):
             raise ParamsError(
                 f"AudioChunker: chunk_ms={params.chunk_ms} and hop_ms={params.hop_ms} must be at "
                 f"least one sample; at {audio.sample_rate} Hz one lasts "
@@ -199,9 +199,9 @@ class _Stream:
         self._gap_us += gap_us
 
     def _bounds(self) -> tuple[int, int]:
-        start = self._run + _round(self._count * self._hop)
+        start = self._run + _round(self._hop, self._count)
         if self._size is None:
-            return start, self._run + _round((self._count + 1) * self._hop)
+            return start, self._run + _round(self._hop, self._count + 1)
         return start, start + self._size
 
     def _stamped(self, samples: Samples, position: int) -> Audio:
@@ -218,5 +218,7 @@ def _samples(millis: float | None, samples: int, rate: int) -> Fraction:
     return Fraction(samples) if millis is None else Fraction(str(millis)) * rate / 1000
 
 
-def _round(value: Fraction) -> int:
-    return int(value + Fraction(1, 2))
+def _round(value: Fraction, times: int) -> int:
+    """``value * times``, rounded to nearest, halves up."""
+    numerator, denominator = value.as_integer_ratio()
+    return (2 * times * numerator + denominator) // (2 * denominator)

@@ -53,11 +53,11 @@ class Shape(NamedTuple):
     passband: float
 
 
-# 5 dB are kept in reserve: the ripple of a windowed design is not exactly even.
+# 3 dB are kept in reserve: the ripple of a windowed design is not exactly even.
 SHAPES = {
-    Quality.LOW: Shape(65.0, 0.80),
-    Quality.MEDIUM: Shape(95.0, 0.85),
-    Quality.HIGH: Shape(125.0, 0.90),
+    Quality.LOW: Shape(63.0, 0.80),
+    Quality.MEDIUM: Shape(93.0, 0.85),
+    Quality.HIGH: Shape(123.0, 0.90),
 }
 
 

@@ -31,9 +31,9 @@ class AudioResample(Node):
     ========  ==========  ==================================  =====================
     quality   stop-band   pass-band (of the lower Nyquist)    reach (lower rate)
     ========  ==========  ==================================  =====================
-    low       ≥ 60 dB     0.80                                19 samples
+    low       ≥ 60 dB     0.80                                20 samples
     medium    ≥ 90 dB     0.85                                40 samples
-    high      ≥ 120 dB    0.90                                80 samples
+    high      ≥ 120 dB    0.90                                81 samples
     ========  ==========  ==================================  =====================
 
     Delay is compensated: output sample k is the signal at time k / target_rate, and n input samples
@@ -48,8 +48,8 @@ class AudioResample(Node):
     different `stream_id` are different streams. A sample that is not finite counts as 0. An empty
     block gives nothing.
 
-    Latency: an output waits for `reach` input samples after its own time: ``high`` 80 samples of
-    the lower rate (5 ms at 16 kHz, 1.8 ms at 44.1 kHz). The soxr backend waits longer.
+    Latency: an output waits for `reach` input samples after its own time: ``high`` 81 samples of
+    the lower rate (5.1 ms at 16 kHz, 1.8 ms at 44.1 kHz). The soxr backend waits longer.
 
     Ratios whose taps would need more than 4 MiB (such as 191,999 to 192,000 Hz) have them
     interpolated from a table, at the same quality and some 10 times the cost.
