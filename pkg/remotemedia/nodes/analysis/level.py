@@ -54,9 +54,10 @@ class AudioLevel(Node):
     blocks. NaN and infinity count as 0 and are counted. A gap in the time stamps shifts the times
     that follow; the samples count as adjoining. Another rate or number of channels ends the stream
     with its final report and begins a new one. Blocks of different `stream_id` are measured
-    separately. With `split_at_gaps` a gap ends the stream too, so that each segment of speech from an
-    EnergyVAD gets a final report of its own. Memory does not grow with the length of a stream (0.5 MB each). A last piece of less
-    than 10 ms counts for `rms` and `peak`, not for loudness.
+    separately. With `split_at_gaps` a gap ends the stream too, so that each segment of speech that
+    an EnergyVAD lets through gets a final report of its own. Memory does not grow with the length
+    of a stream (0.5 MB each). A last piece of less than 10 ms counts for `rms` and `peak`, not for
+    loudness.
 
     Latency: none beyond the interval.
 

@@ -250,6 +250,25 @@ def test_times_follow_the_stamps_and_their_gaps() -> None:
     assert [r.value["start_us"] for r in unstamped] == [0, 100_000, 0]
 
 
+def test_a_gap_ends_the_stream_if_asked_to() -> None:
+    # 1 s from 0 s, cut in two, and half as loud 0.5 s from 10 s.
+    loud, soft = tone(-20, 1), tone(-26, 0.5)
+    half = RATE // 2
+    blocks = [
+        Audio(loud[:, :half], RATE, 0),
+        Audio(loud[:, half:], RATE, 500_400),  # the rounding of a sender is no gap
+        Audio(soft, RATE, 10_000_000),
+    ]
+    params = {"interval_ms": None, "split_at_gaps": True}
+    first, second = (r.value for r in run(AudioLevel(make_params(AudioLevel, params)), *blocks))
+    assert [first["start_us"], first["end_us"]] == [0, 1_000_000]
+    assert [second["start_us"], second["end_us"]] == [10_000_000, 10_500_000]
+    assert [first["integrated_lufs"], second["integrated_lufs"]] == pytest.approx(
+        [-20, -26], abs=0.1
+    )
+    assert [first["kind"], second["start_sample"], second["end_sample"]] == ["final", 0, half]
+
+
 def test_another_format_ends_the_stream_and_begins_one() -> None:
     first = Audio(np.full((1, 800), 0.5, np.float32), 8000, pts_us=0)
     second = Audio(np.full((2, 1600), 0.25, np.float32), 16_000)
