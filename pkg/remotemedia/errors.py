@@ -14,6 +14,7 @@
     │   └── FormatError          live data outside the caps of the port that it reached
     ├── DataError                a value that no data type accepts
     ├── WireError                bytes that are no valid frame; names field and offset
+    ├── MediaFileError           a media file that cannot be read; says why, and how to convert it
     ├── NodeError                a node raised, or broke the contract
     │   └── NodeOutputError      a node returned something that is not data
     ├── AsyncGraphError          `run` was called on a graph that needs an event loop
@@ -204,6 +205,12 @@ class WireError(RemoteMediaError, ValueError):
         super().__init__(f"{field} at byte {offset}: {message}")
         self.field = field
         self.offset = offset
+
+
+class MediaFileError(RemoteMediaError):
+    """A media file that cannot be read."""
+
+    code = "media_file"
 
 
 class NodeError(RemoteMediaError):
