@@ -62,14 +62,14 @@ class Filter:
         self.reach = math.ceil(low_pass.half_width)
         self.slack = 0
         self.segments: list[Segment] = []
-        self.table: Samples | None = None
+        self.table: tuple[Samples, Samples] | None = None  # taps, and how they change to the next
         if 2 * self.reach * up <= MAX_BANK:
             self.stride = (2 * down + up) // (2 * up)  # the whole number nearest to down / up
             self._lay_out(polyphase_taps(low_pass, _count(0, up) * down % up, up))
         else:
             self.phases = max(1, TABLE_PHASES[quality] * min(up, down) // down)
-            self.table = polyphase_taps(low_pass, _count(0, self.phases + 1), self.phases)
-            self.table.setflags(write=False)
+            taps = polyphase_taps(low_pass, _count(0, self.phases + 1), self.phases)
+            self.table = taps[:-1].copy(), taps[1:] - taps[:-1]
 
     def _lay_out(self, taps: Samples) -> None:
         """Cut the phases into segments, so that no window is padded by more than a quarter."""
@@ -89,66 +89,69 @@ class Filter:
             self.slack = max(self.slack, pad)
             self.segments.append(Segment(first, base - self.reach + 1, padded))
 
-    def render(self, first: int, last: int, buffer: Samples, origin: int) -> Samples:
-        """Compute output samples `first` to `last` (not included) of one channel.
+    def render(self, first: int, out: Samples, buffer: Samples, origin: int) -> None:
+        """Compute output samples of one channel, from number `first` on.
 
         Parameters
         ----------
+        out : np.ndarray [shape=(frames,), dtype=float32]
+            Filled with them. Contiguous.
         buffer : np.ndarray [shape=(frames,), dtype=float32]
             Contiguous input, at least `reach` + `slack` samples more on either side.
         origin : int
             Number of its first sample.
         """
-        out = np.empty(last - first, np.float32)
         if self.table is not None:
-            self._interpolated(self.table, first, out, buffer, origin)
-            return out
-        up = self.up
-        while first < last:
-            period, phase = divmod(first, up)
-            periods = (last - first) // up if phase == 0 else 0
-            count = periods * up or min(up - phase, last - first)
-            here = out[len(out) - (last - first) :][:count].reshape(periods or 1, -1)
+            self._interpolated(*self.table, first, out, buffer, origin)
+            return
+        up, done, total = self.up, 0, len(out)
+        while done < total:
+            period, phase = divmod(first + done, up)
+            periods = 1 if phase else max(1, (total - done) // up)
+            count = min(periods * (up - phase), total - done)
+            here = out[done : done + count].reshape(periods, -1)
             self._periods(phase, here, buffer, period * self.down - origin)
-            first += count
-        return out
+            done += count
 
     def _periods(self, phase: int, out: Samples, buffer: Samples, position: int) -> None:
         """Fill `out` [shape=(periods, phases)], from `phase` on, of periods from `position` on."""
         # Every output is one inner loop of einsum over all its taps: its sum does not depend on
         # how many others are computed with it. Neither `@` nor convolve would promise that.
-        last = phase + out.shape[1]
+        periods, phases = out.shape
+        last = phase + phases
         strides = (self.down * 4, self.stride * 4, 4)
         for first, start, taps in self.segments:
-            low, high = max(phase, first), min(last, first + len(taps))
-            if low < high:
-                skipped = low - first
-                offset = (position + start + skipped * self.stride) * 4
-                shape = (out.shape[0], high - low, taps.shape[1])
-                windows: Samples = np.ndarray(shape, np.float32, buffer, offset, strides)
-                np.einsum(
-                    "bpj,pj->bp",
-                    windows,
-                    taps[skipped : skipped + high - low],
-                    out=out[:, low - phase : high - phase],
-                )
+            rows, width = taps.shape
+            low, high = max(phase, first), min(last, first + rows)
+            if low >= high:
+                continue
+            if high - low < rows:
+                taps = taps[low - first : high - first]
+            part = out if high - low == phases else out[:, low - phase : high - phase]
+            offset = (position + start + (low - first) * self.stride) * 4
+            windows: Samples = np.ndarray(
+                (periods, high - low, width), np.float32, buffer, offset, strides
+            )
+            np.einsum("bpj,pj->bp", windows, taps, out=part)
 
     def _interpolated(
-        self, table: Samples, first: int, out: Samples, buffer: Samples, origin: int
+        self, taps: Samples, slopes: Samples, first: int, out: Samples, buffer: Samples, origin: int
     ) -> None:
-        width = table.shape[1]
+        width = taps.shape[1]
+        windows: Samples = np.ndarray(
+            (len(buffer) - width + 1, width), np.float32, buffer, 0, (4, 4)
+        )
         step = max(1, GATHERED // width)
-        across = np.arange(width) - (self.reach - 1)
         for done in range(0, len(out), step):
-            count = min(step, len(out) - done)
+            here = out[done : done + step]
             period, phase = divmod(first + done, self.up)
-            inputs, part = np.divmod(_count(phase, phase + count) * self.down, self.up)
+            inputs, part = np.divmod(_count(phase, phase + len(here)) * self.down, self.up)
             row, rest = np.divmod(part * self.phases, self.up)
-            taps = table[row]
-            taps += (table[row + 1] - taps) * (rest / self.up).astype(np.float32)[:, None]
-            inputs += period * self.down - origin
-            windows = buffer[inputs[:, None] + across]
-            np.einsum("pj,pj->p", windows, taps, out=out[done : done + count])
+            inputs += period * self.down - origin - self.reach + 1
+            window = windows[inputs]
+            np.einsum("pj,pj->p", window, slopes[row], out=here)
+            here *= (rest / self.up).astype(np.float32)
+            here += np.einsum("pj,pj->p", window, taps[row])
 
 
 @lru_cache(maxsize=8)
@@ -183,6 +186,7 @@ class Polyphase:
         margin = self._filter.reach + self._filter.slack
         self._origin = -margin  # number of the first sample in the history
         self._history = np.zeros((channels, margin), np.float32)
+        self._ahead = np.zeros((channels, self._filter.slack), np.float32)  # met by taps of 0 only
 
     @property
     def latency(self) -> int:
@@ -198,7 +202,8 @@ class Polyphase:
             A sample that is not finite counts as 0: multiplied by a tap of 0 it would be NaN.
         """
         self._received += samples.shape[1]
-        if not np.isfinite(samples).all():
+        # A sum shows that something is not finite, and einsum's without a warning.
+        if not math.isfinite(np.einsum("cf->", samples)):
             samples = np.where(np.isfinite(samples), samples, np.float32(0))
         return self._advance(samples, self._received - self._filter.reach)
 
@@ -210,14 +215,12 @@ class Polyphase:
     def _advance(self, samples: Samples, until: int) -> Samples:
         """Append to the history and compute the outputs that lie before input time `until`."""
         filter_ = self._filter
-        channels = len(self._history)
-        ahead = np.zeros((channels, filter_.slack), np.float32)  # met only by taps of 0
-        buffer = np.concatenate((self._history, samples, ahead), axis=1)
+        buffer = np.concatenate((self._history, samples, self._ahead), axis=1)
         first, last = self._sent, max(self._sent, -(-until * filter_.up // filter_.down))
-        out = np.empty((channels, last - first), np.float32)
+        out = np.empty((len(buffer), last - first), np.float32)
         if last > first:
             for row, channel in zip(out, buffer, strict=True):
-                row[:] = filter_.render(first, last, channel, self._origin)
+                filter_.render(first, row, channel, self._origin)
             self._sent = last
         oldest = last * filter_.down // filter_.up - filter_.reach - filter_.slack
         end = self._origin + buffer.shape[1] - filter_.slack

@@ -51,8 +51,8 @@ class AudioResample(Node):
     Latency: an output waits for `reach` input samples after its own time: ``high`` 81 samples of
     the lower rate (5.1 ms at 16 kHz, 1.8 ms at 44.1 kHz). The soxr backend waits longer.
 
-    Ratios whose taps would need more than 4 MiB (such as 191,999 to 192,000 Hz) have them
-    interpolated from a table, at the same quality and some 10 times the cost.
+    Ratios whose taps would need more than 4 MiB (such as 44,101 to 48,000 Hz) have them
+    interpolated from a table, at the same quality and 10 times the cost.
 
     Backends: ``numpy`` is the default, in both worlds. ``soxr`` (CPython) uses libsoxr's LQ, MQ or
     HQ recipe; its samples differ from numpy's within the pass-band ripple, its transition band
