@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from remotemedia.data.timeline import GAP_KEY, Timeline, mark_gap
 
 
