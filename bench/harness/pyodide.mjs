@@ -18,7 +18,7 @@ py.mountNodeFS("/repository/bench", BENCH);
 py.mountNodeFS("/out", resolve(out));
 py.globals.set("arguments", py.toPy([`/repository/bench/${script}`, ...scriptArguments]));
 process.exitCode = py.runPython(`
-import runpy, sys
+import runpy, sys, traceback
 sys.argv[:] = arguments
 sys.dont_write_bytecode = True
 sys.path.insert(0, "/repository/bench")
@@ -27,5 +27,8 @@ try:
     code = 0
 except SystemExit as end:
     code = end.code or 0
+except BaseException:  # Node would print it with all of its own source
+    traceback.print_exc()
+    code = 1
 code
 `);
