@@ -4,7 +4,6 @@
 
     RemoteMediaError
     ├── ManifestError            the manifest has problems; all of them, each with its place
-    ├── GraphError               nodes and edges that do not fit together (builder)
     ├── UnknownNodeTypeError     no node of that name; names the nearest
     ├── UnavailableError         known, but not on this host; names the install command
     ├── ParamsError              parameters that a node refuses
@@ -123,16 +122,6 @@ class ManifestError(RemoteMediaError):
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
 
 
-class GraphError(RemoteMediaError):
-    """Nodes and edges that do not make a graph; `problems` lists all."""
-
-    code = "graph"
-
-    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
-        super().__init__(message)
-        self.problems = tuple(problems)
-
-
 class UnknownNodeTypeError(RemoteMediaError):
     """No registered node has that name."""
 
@@ -163,7 +152,8 @@ class CapsSyntaxError(CapsError):
     code = "caps_syntax"
 
     def __init__(self, message: str, text: str, column: int) -> None:
-        super().__init__(f"{message}, at column {column} of {text!r}")
+        super().__init__(f"column {column} of {text!r}: {message}")
+        self.reason = message
         self.text = text
         self.column = column
 
@@ -268,5 +258,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     """
     pool = [candidate for candidate, _ in zip(candidates, range(4096), strict=False)]
     folded = {candidate.lower(): candidate for candidate in pool}
-    match = difflib.get_close_matches(name.lower()[:128], folded, n=1, cutoff=0.6)
+    wanted = name.lower()[:128]
+    match = [candidate for candidate in folded if len(wanted) > 2 and wanted in candidate]
+    if len(match) != 1:  # else "rate" would be nearer to "format" than to "sample_rate"
+        match = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[match[0]]!r}?" if match else ""

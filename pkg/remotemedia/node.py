@@ -11,16 +11,17 @@ Life of a node, never two calls at once::
 from __future__ import annotations
 
 import inspect
+import re
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import msgspec
 
 from remotemedia.caps import Caps, parse_caps
 from remotemedia.clock import Clock
 from remotemedia.data import Data
-from remotemedia.errors import DataError, ParamsError
+from remotemedia.errors import CapsSyntaxError, NodeError, ParamsError, nearest
 
 INPUT = "in"
 OUTPUT = "out"
@@ -107,19 +108,27 @@ class Node:
     backend: str | None = None
 
     def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
-        self.params = self.Params(**fields) if params is None else params
+        if params is None:
+            params = make_params(type(self), fields)
+        elif fields or not isinstance(params, self.Params):
+            kind = type(params).__qualname__
+            raise ParamsError(
+                f"{type(self).__name__} takes an instance of its Params or their fields as "
+                f"keywords, not {kind}{' and keywords' if fields else ''}"
+            )
+        self.params = params
 
     # -- formats -----------------------------------------------------------------------------
 
     @classmethod
     def input_ports(cls, params: NodeParams) -> dict[str, Caps]:
         """Input ports and what they accept, given the parameters."""
-        return _ports(cls.input_caps, INPUT)
+        return _ports(cls, "input_caps", INPUT)
 
     @classmethod
     def output_ports(cls, params: NodeParams) -> dict[str, Caps]:
         """Output ports and what they may produce, given the parameters."""
-        return _ports(cls.output_caps, OUTPUT)
+        return _ports(cls, "output_caps", OUTPUT)
 
     @classmethod
     def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
@@ -158,15 +167,36 @@ class Node:
 
 def is_async(node: Node | type[Node]) -> bool:
     """Whether the node needs an event loop."""
-    return any(
-        inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
-        for method in (node.process, getattr(node, "produce", None))
-    )
+    return _is_async_function(node.process) or _is_async_function(getattr(node, "produce", None))
+
+
+def _is_async_function(method: object) -> bool:
+    return inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
 
 
 def is_source(node: Node | type[Node]) -> bool:
     """Whether the node produces by itself."""
     return hasattr(node, "produce")
+
+
+def broken_contract(cls: object) -> str:
+    """What keeps `cls` from being a node; empty when nothing does."""
+    if not (isinstance(cls, type) and issubclass(cls, Node)):
+        return "it is no subclass of remotemedia.Node"
+    if not is_async(cls):
+        for name in ("open", "finish", "close"):
+            if _is_async_function(getattr(cls, name)):
+                return f"its {name}() is async, so its process() must be 'async def' too"
+    for name in ("reset", "reconfigure"):
+        if _is_async_function(getattr(cls, name)):
+            return f"its {name}() is async: it is called directly, so it cannot wait"
+    if cls.capabilities not in get_args(Behaviour):
+        known = ", ".join(get_args(Behaviour))
+        return f"its capabilities are {cls.capabilities!r}, not one of {known}"
+    for name in ("requires", "backends"):
+        if not isinstance(getattr(cls, name), (tuple, list)):
+            return f"its {name} are {getattr(cls, name)!r}: write a tuple, ('…',)"
+    return ""
 
 
 def make_params(
@@ -181,11 +211,31 @@ def make_params(
     ParamsError
         With the field, what was given and what is accepted.
     """
-    named = {parameter_name(cls, name): value for name, value in fields.items()}
+    known = cls.Params.__struct_fields__
+    named: dict[str, object] = {}
+    for given, value in fields.items():
+        name = parameter_name(cls, given)
+        if name not in known:
+            hint = nearest(given, known) or f" (it has: {', '.join(known) or 'none'})"
+            raise ParamsError(f"{cls.__name__} has no parameter {given!r}{hint}", node=node)
+        if name in named:
+            raise ParamsError(
+                f"{cls.__name__}: parameter {name!r} is given twice, once as {given!r}", node=node
+            )
+        named[name] = value
     try:
         return msgspec.convert(named, cls.Params)
     except msgspec.ValidationError as error:
-        raise ParamsError(f"parameters of {cls.__name__}: {error}", node=node) from None
+        raise ParamsError(f"{cls.__name__}: {_explained(error, named)}", node=node) from None
+
+
+def _explained(error: msgspec.ValidationError, given: Mapping[str, object]) -> str:
+    """``parameter target_rate: expected `int` >= 8000, given 5``, of what msgspec says."""
+    reason, _, path = str(error).removesuffix("`").partition(" - at `$.")
+    if not path:
+        return reason.replace("Object missing required field", "there is no parameter")
+    value = given.get(re.split(r"[.\[]", path)[0])
+    return f"parameter {path}: {reason[:1].lower()}{reason[1:]}, given {value!r:.100}"
 
 
 def parameter_name(cls: type[Node], name: str) -> str:
@@ -214,7 +264,11 @@ class FunctionNode(Node):
 
 def function_node(function: Callable[..., Any]) -> type[Node]:
     """Make a node class of a function, a generator, a coroutine or an async generator."""
-    signature = inspect.signature(function, eval_str=True)
+    name = f"node function {function.__name__}"
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError as error:
+        raise NodeError(f"{name}: {error}: its annotations are read when it is defined") from error
     fields: list[Any] = []
     positional = 0
     for argument in signature.parameters.values():
@@ -226,12 +280,14 @@ def function_node(function: Callable[..., Any]) -> type[Node]:
             )
         elif argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD):
             positional += 1
+            if argument.default is not argument.empty:
+                raise NodeError(f"{name}: parameter {argument.name!r} has to stand after a '*'")
         else:
-            raise DataError(f"node function {function.__name__}: *args and **kwargs have no form")
+            raise NodeError(f"{name}: *args and **kwargs are no parameters of a node")
     if positional not in (1, 2):
-        raise DataError(
-            f"node function {function.__name__} takes (data) or (data, port), "
-            f"then its parameters after a '*'; it takes {positional} positional arguments"
+        raise NodeError(
+            f"{name} takes (data) or (data, port), then its parameters after a '*'; "
+            f"it takes {positional} positional arguments"
         )
     params = msgspec.defstruct(
         "Params", fields, bases=(NodeParams,), frozen=True, kw_only=True, forbid_unknown_fields=True
@@ -270,7 +326,20 @@ def _process_method(function: Callable[..., Any], has_params: bool) -> Callable[
     return lambda self, *data: function(*data)
 
 
-def _ports(declared: str | Mapping[str, str], default: str) -> dict[str, Caps]:
+def _ports(cls: type[Node], attribute: str, default: str) -> dict[str, Caps]:
+    declared: object = getattr(cls, attribute)
     if isinstance(declared, str):
-        return {default: parse_caps(declared)}
-    return {port: parse_caps(text) for port, text in declared.items()}
+        declared = {default: declared}
+    if not isinstance(declared, Mapping):
+        raise NodeError(
+            f"{attribute} of {cls.__name__} must be caps in text form or a mapping of port to "
+            f"caps, not {declared!r:.100}"
+        )
+    ports: dict[str, Caps] = {}
+    for port, text in declared.items():
+        try:
+            ports[port] = parse_caps(text)
+        except CapsSyntaxError as error:
+            where = f"{attribute} of {cls.__name__}, port {port!r}"
+            raise CapsSyntaxError(f"{where}: {error.reason}", text, error.column) from None
+    return ports

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from remotemedia.errors import RemoteMediaError, UnavailableError, UnknownNodeTypeError, nearest
-from remotemedia.node import Behaviour, Node, function_node
+from remotemedia.errors import NodeError, UnavailableError, UnknownNodeTypeError, nearest
+from remotemedia.node import Behaviour, Node, broken_contract, function_node
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -51,17 +51,31 @@ class Registry:
         }
         self._aliases = dict(aliases)
         self._classes: dict[str, type[Node]] = {}
+        self._ignored: dict[str, str] = {}
         self._plugins_known = False
 
     def add(self, name: str, cls: type[Node]) -> None:
-        """Register a class under a name; the name of a built-in node cannot be taken."""
-        known = self._types.get(name)
-        if known is not None and known.origin != "registered":
-            raise RemoteMediaError(
-                f"node type {name!r} is already defined by {known.origin}: choose another name"
-            )
+        """Register a class under a name.
+
+        Raises
+        ------
+        NodeError
+            The name is taken. The same definition again, as in a notebook, replaces the former; a
+            plugin may register what its entry point announces.
+        """
         target = f"{cls.__module__}:{cls.__qualname__}"
-        self._types[name] = NodeType(name, target, "registered")
+        known = self._types.get(self.canonical(name))
+        if known is None:
+            self._types[name] = NodeType(name, target, "registered")
+        elif known.target != target and not (
+            known.origin not in ("built-in", "registered")
+            and _top_package(known.target) == _top_package(target)
+        ):
+            also = f" (as {known.name})" if known.name != name else ""
+            raise NodeError(
+                f"node type {name!r} is already defined{also} by {known.origin} {known.target}: "
+                "choose another name"
+            )
         self._classes[name] = cls
 
     def canonical(self, name: str) -> str:
@@ -127,56 +141,90 @@ class Registry:
                 self.find(name)
             except UnavailableError as error:
                 yield name, str(error)
+        yield from self._ignored.items()
 
     def _find_plugins(self) -> None:
         if self._plugins_known:
             return
         self._plugins_known = True
         for point in entry_points(ENTRY_POINT_GROUP):
-            origin = point.dist.name if point.dist else "plugin"
-            # A plugin may not replace a node that is already there.
-            self._types.setdefault(point.name, NodeType(point.name, point.value, origin))
+            origin = _origin(point)
+            known = self._types.get(self.canonical(point.name))
+            if known is None:
+                target = f"{point.module}:{point.attr}"
+                self._types[point.name] = NodeType(point.name, target, origin)
+            elif known.origin != "registered":
+                self._ignored[f"{point.name} of {origin}"] = (
+                    f"node_type {point.name!r} of {origin} is ignored: {known.origin} defines it"
+                )
 
 
 def entry_points(group: str) -> list[EntryPoint]:
     """Installed entry points of a group, sorted by name and origin."""
-    from importlib.metadata import entry_points as installed  # costs 20 ms
+    from importlib.metadata import distributions  # costs 20 ms
+    from importlib.metadata import entry_points as installed
 
-    return sorted(installed(group=group), key=lambda point: (point.name, point.value))
+    try:
+        found = list(installed(group=group))
+    except Exception:  # one broken distribution, whoever's, must not hide all others
+        found = []
+        for distribution in distributions():
+            try:
+                found.extend(distribution.entry_points.select(group=group))
+            except Exception:
+                continue
+    return sorted(found, key=lambda point: (point.name, point.value))
+
+
+def _origin(point: EntryPoint) -> str:
+    try:
+        return point.dist.name if point.dist else "plugin"
+    except Exception:  # its metadata cannot be read
+        return "plugin"
+
+
+def _top_package(target: str) -> str:
+    return target.partition(":")[0].partition(".")[0]
 
 
 def missing_packages(cls: type[Node]) -> list[str]:
-    """The requirements of a node that are not installed."""
-    return [
-        requirement
-        for requirement in cls.requires
-        if importlib.util.find_spec(_module_name(requirement)) is None
-    ]
+    """The requirements of a node that are not installed, whatever their version."""
+    return [requirement for requirement in cls.requires if not _is_installed(requirement)]
 
 
-def _module_name(requirement: str) -> str:
-    name = requirement
-    for mark in "[<>=!~; ":
-        name = name.split(mark)[0]
-    return name.strip().replace("-", "_")
+def _is_installed(requirement: str) -> bool:
+    # By the name of its module, which is quick, or by that of its distribution, which may differ.
+    name = re.split(r"[\s\[<>=!~;@(]", requirement.strip(), maxsplit=1)[0]
+    try:
+        if importlib.util.find_spec(name.replace("-", "_")) is not None:
+            return True
+    except (ImportError, ValueError):  # "a.b" where there is no package "a"
+        pass
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _load(node_type: NodeType) -> type[Node]:
     module, _, qualname = node_type.target.partition(":")
+    whose = f"node_type {node_type.name!r} of {node_type.origin}"
     try:
         found: Any = importlib.import_module(module)
         for part in qualname.split("."):
             found = getattr(found, part)
     except Exception as error:
         raise UnavailableError(
-            f"node_type {node_type.name!r} of {node_type.origin} cannot be loaded here: "
-            f"{type(error).__name__}: {error}"
+            f"{whose} cannot be loaded here: {type(error).__name__}: {error}"
         ) from error
-    if not (inspect.isclass(found) and issubclass(found, Node)):
-        raise UnavailableError(
-            f"node_type {node_type.name!r}: {node_type.target} is no subclass of remotemedia.Node"
-        )
-    return found
+    problem = broken_contract(found)
+    if problem:
+        raise UnavailableError(f"{whose} is no node: {node_type.target}: {problem}")
+    cls: type[Node] = found
+    return cls
 
 
 def default_registry() -> Registry:
@@ -206,9 +254,12 @@ class _Decorator:
     @overload
     def __call__(self, target: Callable[..., Any]) -> type[Node]: ...
     def __call__(self, target: Any) -> Any:
-        cls: type[Node] = target if inspect.isclass(target) else function_node(target)
+        cls: type[Node] = target if isinstance(target, type) else function_node(target)
         for name, value in self.attributes.items():
             setattr(cls, name, value)
+        problem = broken_contract(cls)
+        if problem:
+            raise NodeError(f"@node({self.name!r}) on {cls.__qualname__}: {problem}")
         # Malformed caps are reported here, where the author sees them.
         Node.input_ports.__func__(cls, None)  # type: ignore[attr-defined]
         Node.output_ports.__func__(cls, None)  # type: ignore[attr-defined]
@@ -243,6 +294,8 @@ def node(
     requires : tuple of str, optional
         Packages that the node imports.
     """
+    if type(name) is not str or not name:
+        raise NodeError(f"@node takes the name of the node type: @node('Name'), not {name!r:.100}")
     given = {
         "input_caps": input_caps,
         "output_caps": output_caps,

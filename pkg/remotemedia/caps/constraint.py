@@ -9,7 +9,10 @@ import msgspec
 Value = int | float | str
 """What a field of a format can be."""
 
-_BARE = re.compile(r"(?!-?\d+(?:\.\d+)?$)[A-Za-z0-9_][A-Za-z0-9_/+*-]*")
+NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+"""A number in the text form."""
+
+_BARE = re.compile(rf"(?!{NUMBER}\Z)[A-Za-z0-9_][A-Za-z0-9_/+*-]*")
 
 
 class Exact(msgspec.Struct, frozen=True):
@@ -58,7 +61,10 @@ Constraint = Exact | Range | OneOf
 
 def show(value: Value) -> str:
     """A value in the text form, quoted where it would read as something else."""
-    return f'"{value}"' if isinstance(value, str) and not _BARE.fullmatch(value) else str(value)
+    if isinstance(value, str) and not _BARE.fullmatch(value):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)
 
 
 def one_of(values: tuple[Value, ...]) -> Constraint | None:

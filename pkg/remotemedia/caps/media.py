@@ -8,6 +8,13 @@ import msgspec
 
 from remotemedia.caps.constraint import Constraint, intersect, is_subset
 from remotemedia.data import Data
+from remotemedia.data.formats import (
+    AUDIO_DTYPES,
+    IMAGE_FORMATS,
+    PIXEL_FORMATS,
+    TENSOR_DTYPES,
+    VIDEO_CODECS,
+)
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "audio": ("sample_rate", "channels", "format"),
@@ -21,6 +28,20 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "control": (),
 }
 """Media type → the fields that a format of it can constrain."""
+
+
+NUMBERS = frozenset({"sample_rate", "channels", "width", "height", "framerate"})
+"""Fields whose values are numbers; those of all others are text."""
+
+NAMES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("audio", "format"): tuple(AUDIO_DTYPES),
+    ("video", "pixel_format"): tuple(PIXEL_FORMATS),
+    ("video", "codec"): tuple(VIDEO_CODECS),
+    ("image", "format"): IMAGE_FORMATS,
+    ("image", "pixel_format"): tuple(PIXEL_FORMATS),
+    ("tensor", "dtype"): tuple(sorted(str(dtype) for dtype in TENSOR_DTYPES)),
+}
+"""(media type, field) → all values that it can have."""
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -1,11 +1,13 @@
-"""The text form of caps: ``audio(sample_rate=8000..48000, channels=1, format=[F32, I16]) | text``.
+r"""The text form of caps: ``audio(sample_rate=8000..48000, channels=1, format=[F32, I16]) | text``.
 
 ::
 
     caps        = "any" | format { "|" format }
     format      = media [ "(" [ field "=" constraint { "," … } ] ")" ]
     constraint  = value [ ".." value ] | "[" value { "," value } "]"
-    value       = number | word | "quoted string"
+    value       = number | word | "quoted string, with \" and \\"
+
+A word is made of letters, digits and ``_ / + * - .``; other text is quoted.
 """
 
 from __future__ import annotations
@@ -13,18 +15,19 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from remotemedia.caps.constraint import Constraint, Exact, Range, Value, one_of
-from remotemedia.caps.media import ANY, FIELDS, Caps, Format, make_format
+from remotemedia.caps.constraint import NUMBER, Constraint, Exact, Range, Value, one_of
+from remotemedia.caps.media import ANY, FIELDS, NAMES, NUMBERS, Caps, Format, make_format
 from remotemedia.errors import CapsSyntaxError, nearest
 
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<number>-?\d+(?:\.(?!\.)\d+)?)(?![A-Za-z_])
+    rf"""\s*(?:
+        (?P<number>{NUMBER})(?![A-Za-z0-9_/+*-])
       | (?P<word>[A-Za-z0-9_][A-Za-z0-9_/+*.-]*)
-      | "(?P<quoted>[^"]*)"
+      | "(?P<quoted>(?:[^"\\]|\\.)*)"
       | (?P<mark>\.\.|[()\[\]=,|])
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 
 MAX_LENGTH = 4096  # characters; a declaration is a line
@@ -61,13 +64,19 @@ class _Parser:
             rest = self.text[self.position :]
             self.start = self.position + len(rest) - len(rest.lstrip())
             if rest.strip():
-                self.fail(f"unexpected {rest.strip()[0]!r}")
-            self.kind, self.value = "end", "end"
+                unclosed = rest.strip()[0] == '"'
+                self.fail('a " without its end' if unclosed else f"unexpected {rest.strip()[0]!r}")
+            self.kind, self.value = "end", ""
             return
         self.kind = match.lastgroup or ""
         self.value = match[self.kind]
-        self.start = match.start(self.kind)
+        self.start = match.start(self.kind) - (self.kind == "quoted")
         self.position = match.end()
+
+    @property
+    def found(self) -> str:
+        """What stands here, for a message."""
+        return "the end" if self.kind == "end" else repr(self.value)
 
     def take(self, mark: str) -> bool:
         if self.kind == "mark" and self.value == mark:
@@ -77,7 +86,7 @@ class _Parser:
 
     def expect(self, mark: str) -> None:
         if not self.take(mark):
-            self.fail(f"expected {mark!r}, not {self.value!r}")
+            self.fail(f"expected {mark!r}, not {self.found}")
 
     def caps(self) -> Caps:
         if self.kind == "word" and self.value == "any":
@@ -89,53 +98,66 @@ class _Parser:
                 formats.append(self.format())
             caps = Caps(tuple(formats))
         if self.kind != "end":
-            self.fail(f"expected '|' or the end, not {self.value!r}")
+            self.fail(f"expected '|' or the end, not {self.found}")
         return caps
 
     def format(self) -> Format:
         media = self.value
         if self.kind != "word" or media not in FIELDS:
-            self.fail(f"unknown media type {media!r}{nearest(media, FIELDS)}")
+            hint = nearest(media, FIELDS) or f" (one of {', '.join(FIELDS)}, or any)"
+            self.fail(f"expected a media type, not {self.found}{hint}")
         self.advance()
         fields: dict[str, Constraint | None] = {}
         if self.take("("):
             while not self.take(")"):
                 name = self.value
                 if self.kind != "word" or name not in FIELDS[media]:
-                    self.fail(f"{media} has no field {name!r}{nearest(name, FIELDS[media])}")
+                    known = FIELDS[media]
+                    hint = nearest(name, known) or f" (fields of {media}: {', '.join(known)})"
+                    self.fail(f"expected a field of {media}, not {self.found}{hint}")
                 if name in fields:
                     self.fail(f"{name} is given twice")
                 self.advance()
                 self.expect("=")
-                fields[name] = self.constraint()
+                fields[name] = self.constraint(media, name)
                 if not (self.kind == "mark" and self.value == ")"):
                     self.expect(",")
         return make_format(media, fields)
 
-    def constraint(self) -> Constraint:
+    def constraint(self, media: str, field: str) -> Constraint:
         if self.take("["):
-            values = [self.item()]
+            values = [self.item(media, field)]
             while self.take(","):
-                values.append(self.item())
+                values.append(self.item(media, field))
             self.expect("]")
             one = one_of(tuple(values))
             assert one is not None  # noqa: S101 - at least one item was read
             return one
         start = self.start
-        low = self.item()
+        low = self.item(media, field)
         if not self.take(".."):
             return Exact(low)
-        high = self.item()
+        high = self.item(media, field)
         if isinstance(low, str) or isinstance(high, str) or low > high:
             self.start = start
-            self.fail("a range goes from a number to a larger one")
+            self.fail(f"a range goes from a number to a larger one, not from {low} to {high}")
         return Exact(low) if low == high else Range(low, high)
 
-    def item(self) -> Value:
-        kind, value = self.kind, self.value
+    def item(self, media: str, field: str) -> Value:
+        kind, text = self.kind, self.value
         if kind not in ("number", "word", "quoted"):
-            self.fail(f"expected a value, not {value!r}")
-        self.advance()
+            self.fail(f"expected a value, not {self.found}")
+        value: Value = text
         if kind == "number":
-            return float(value) if "." in value else int(value)
+            value = int(text) if text.lstrip("-").isdigit() else float(text)
+        elif kind == "quoted":
+            value = _ESCAPE.sub(r"\1", text)
+        if (field in NUMBERS) != (kind == "number"):
+            wanted = "a number" if field in NUMBERS else "text: quote it"
+            self.fail(f"{field} is {wanted}, not {self.found}")
+        names = NAMES.get((media, field))
+        if names is not None and value not in names:
+            hint = nearest(text, names)
+            self.fail(f"{field} of {media} is one of {', '.join(names)}, not {value!r}{hint}")
+        self.advance()
         return value

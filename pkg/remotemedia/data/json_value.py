@@ -36,7 +36,7 @@ def _check(value: object, depth: int) -> None:
         _check_text(value)  # type: ignore[arg-type]
     elif kind is int:
         if not -(2**63) <= value < 2**64:  # type: ignore[operator]
-            raise _WrongError("an integer beyond 64 bits")
+            raise _WrongError("an integer that does not fit 64 bits")
     elif kind is float:
         if value - value != 0:  # type: ignore[operator]
             raise _WrongError(f"{value} is not JSON: NaN and infinity have no form there")
@@ -65,7 +65,7 @@ def _check(value: object, depth: int) -> None:
 def _check_members(value: Mapping[str, object], depth: int) -> None:
     for key, child in value.items():
         if type(key) is not str:
-            raise _WrongError(f"keys must be str, not {key!r:.50}")
+            raise _WrongError(f"key {key!r:.50} is not a str")
         _check_text(key)
         try:
             _check(child, depth)

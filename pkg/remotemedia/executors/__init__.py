@@ -31,7 +31,8 @@ def find_executor(name: str) -> Executor:
     if name not in points:
         provider = _PROVIDED_BY.get(name)
         if provider is None:
-            hint = nearest(name, ["inline", *points, *_PROVIDED_BY])
+            known = ["inline", *points, *_PROVIDED_BY]
+            hint = nearest(name, known) or f" (one of {', '.join(known)})"
             raise UnavailableError(f"unknown executor {name!r}{hint}")
         raise UnavailableError(
             f"executor {name!r} comes with {provider}: use 'executor: inline' (the default)"
@@ -39,9 +40,11 @@ def find_executor(name: str) -> Executor:
     try:
         executor = points[name].load()()
     except Exception as error:
-        raise UnavailableError(f"executor {name!r} cannot be loaded here: {error}") from error
+        raise UnavailableError(
+            f"executor {name!r} cannot be loaded here: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(executor, Executor):
-        raise UnavailableError(f"executor {name!r}: {points[name].value} is no Executor")
+        raise UnavailableError(f"executor {name!r}: {points[name].value} has no create(node)")
     return executor
 
 

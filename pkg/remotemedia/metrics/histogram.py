@@ -75,8 +75,8 @@ class Histogram:
         counts = np.array([self._buckets[key] for key in keys.tolist()])
         low = (keys << _SHIFT).view(np.float64)
         high = ((keys + 1) << _SHIFT).view(np.float64)
-        middle = np.minimum((low + high) / 2, self._maximum)
-        ranks = np.ceil(np.array([0.50, 0.95, 0.99]) * self._counted)
+        middle = np.where(low > 0, np.minimum(low / 2 + high / 2, self._maximum), 0.0)
+        ranks = -(np.array([-50, -95, -99]) * self._counted // 100)
         p50, p95, p99 = (middle[np.searchsorted(np.cumsum(counts), ranks)] * 1e6).tolist()
         return Latency(p50, p95, p99, self._maximum * 1e6)
 
