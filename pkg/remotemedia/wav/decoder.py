@@ -34,6 +34,13 @@ OTHER_FILES = {
 """How files of other formats begin."""
 
 
+def other_format(start: bytes) -> str:
+    """What the first bytes of a file that is no WAV file tell; empty if nothing."""
+    if start[4:8] == b"ftyp":
+        return "an MP4"
+    return next((name for mark, name in OTHER_FILES.items() if start.startswith(mark)), "")
+
+
 class WavInfo(msgspec.Struct, frozen=True):
     """What the header of a WAV file says.
 
@@ -176,7 +183,9 @@ class WavDecoder:
             return True
         if name in (b"fmt ", b"ds64"):
             if size > MAX_FORMAT:
-                raise self._error(f"it is damaged: its {name.decode()} chunk has {size:,} bytes")
+                raise self._error(
+                    f"it is damaged: its {name.decode().strip()} chunk has {size:,} bytes"
+                )
             if len(buffer) < 8 + size:
                 return False
             content = bytes(buffer[8 : 8 + size])
@@ -206,10 +215,7 @@ class WavDecoder:
             raise self._error(f"its fmt chunk says {channels} channels at {rate} Hz")
         # The container counts, not the valid bits in it: they are its upper ones.
         size = align // channels if align and align % channels == 0 else -(-bits // 8)
-        try:
-            self._format = find_encoding(tag, size), rate, channels
-        except MediaFileError as error:
-            raise self._error(str(error)) from None
+        self._format = find_encoding(tag, size), rate, channels
 
     def _data(self, size: int) -> None:
         if size == _UNKNOWN and self._long_size is not None:
@@ -283,11 +289,8 @@ class WavDecoder:
         return self._format
 
     def _no_wav(self) -> MediaFileError:
-        start = bytes(self._buffer[:4])
-        other = next((name for mark, name in OTHER_FILES.items() if start.startswith(mark)), None)
-        if start == b"FORM" or other is None:
-            other = other or ("an MP4" if self._buffer[4:8] == b"ftyp" else None)
-        what = f"it is {other} file" if other else f"it starts with {start!r}"
+        other = other_format(bytes(self._buffer[:12]))
+        what = f"it is {other} file" if other else f"it starts with {bytes(self._buffer[:4])!r}"
         return self._error(f"it is no WAV file: {what}; convert it, e.g. ffmpeg -i IN OUT.wav")
 
     def _error(self, message: str) -> MediaFileError:

@@ -100,9 +100,8 @@ class WavWriter:
     def finish(self) -> None:
         """Fill in the length; the file stands at its end."""
         size = self.frames * self.channels * self.encoding.size
-        if size % 2:
-            self._file.write(b"\0")
         if self._seekable:
+            self._file.write(b"\0" * (size % 2))  # chunks begin at even places
             self._file.seek(self._start)
             self._file.write(self._header(size))
             self._file.seek(0, 2)
