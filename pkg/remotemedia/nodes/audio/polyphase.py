@@ -183,10 +183,12 @@ class Polyphase:
         self._filter = make_filter(target_rate // common, source_rate // common, quality)
         self._received = 0  # input samples so far
         self._sent = 0  # output samples so far
-        margin = self._filter.reach + self._filter.slack
+        slack = self._filter.slack
+        margin = self._filter.reach + slack
+        self._ratio = self._filter.up, self._filter.down, margin, slack
         self._origin = -margin  # number of the first sample in the history
         self._history = np.zeros((channels, margin), np.float32)
-        self._ahead = np.zeros((channels, self._filter.slack), np.float32)  # met by taps of 0 only
+        self._ahead = np.zeros((channels, slack), np.float32)  # met by taps of 0 only
 
     @property
     def latency(self) -> int:
@@ -199,12 +201,9 @@ class Polyphase:
         Parameters
         ----------
         samples : np.ndarray [shape=(channels, frames), dtype=float32]
-            A sample that is not finite counts as 0: multiplied by a tap of 0 it would be NaN.
+            A sample that is not finite counts as 0.
         """
         self._received += samples.shape[1]
-        # A sum shows that something is not finite, and einsum's without a warning.
-        if not math.isfinite(np.einsum("cf->", samples)):
-            samples = np.where(np.isfinite(samples), samples, np.float32(0))
         return self._advance(samples, self._received - self._filter.reach)
 
     def finish(self) -> Samples:
@@ -214,17 +213,29 @@ class Polyphase:
 
     def _advance(self, samples: Samples, until: int) -> Samples:
         """Append to the history and compute the outputs that lie before input time `until`."""
-        filter_ = self._filter
+        up, down, margin, slack = self._ratio
+        origin = self._origin
         buffer = np.concatenate((self._history, samples, self._ahead), axis=1)
-        first, last = self._sent, max(self._sent, -(-until * filter_.up // filter_.down))
-        out = np.empty((len(buffer), last - first), np.float32)
-        if last > first:
-            for row, channel in zip(out, buffer, strict=True):
-                filter_.render(first, row, channel, self._origin)
+        first, last = self._sent, -(-until * up // down)
+        if last <= first:
+            last = first
+            out = np.empty((len(buffer), 0), np.float32)
+        else:
+            out = self._render(first, last, buffer)
+            # A sum shows what is not finite, einsum's without a warning. It may come from a sample
+            # that meets only taps of 0, depending on how the stream is cut: so it is taken out.
+            if not math.isfinite(np.einsum("ck->", out)):
+                buffer = np.where(np.isfinite(buffer), buffer, np.float32(0))
+                out = self._render(first, last, buffer)
             self._sent = last
-        oldest = last * filter_.down // filter_.up - filter_.reach - filter_.slack
-        end = self._origin + buffer.shape[1] - filter_.slack
-        keep = min(max(oldest, self._origin), end)
-        self._history = buffer[:, keep - self._origin : end - self._origin].copy()
-        self._origin = keep
+        end = buffer.shape[1] - slack
+        keep = min(max(last * down // up - margin - origin, 0), end)
+        self._history = buffer[:, keep:end].copy()
+        self._origin = origin + keep
+        return out
+
+    def _render(self, first: int, last: int, buffer: Samples) -> Samples:
+        out = np.empty((len(buffer), last - first), np.float32)
+        for row, channel in zip(out, buffer, strict=True):
+            self._filter.render(first, row, channel, self._origin)
         return out
