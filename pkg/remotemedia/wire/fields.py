@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from remotemedia.data.audio import MAX_SAMPLE_RATE
+from remotemedia.data.audio import MAX_CHANNELS, MAX_SAMPLE_RATE
 from remotemedia.data.tensor import MAX_DIMENSIONS
 
-MAX_CHANNELS = 0xFFFF  # what the plain form can count
+MAX_INT = 2**63 - 1  # of every number in data
 
-Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Positive = Annotated[int, Meta(ge=1, le=MAX_INT)]
+Time = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 PixelFormat = Literal[
     "YUV420P", "I420", "NV12", "RGB24", "RGBA32", "BGR24", "BGRA32", "GRAY8"
 ]  # `PIXEL_FORMATS`; a test compares the two, and the same for the next three
@@ -42,7 +43,7 @@ class PlaceFields(Struct, gc=False):
 class CommonFields(PlaceFields, gc=False):
     """What every data type has."""
 
-    pts_us: int | None
+    pts_us: Time | None
     stream_id: str | None
     metadata: Raw  # decoded last, after all that is cheap to check
 

@@ -35,7 +35,8 @@ from remotemedia.wire.scan import is_shallow, scan_map
 View = bytes | memoryview
 TENSOR_TYPES = {str(dtype): dtype for dtype in TENSOR_DTYPES}
 
-_NIL = b"\xc0"
+_NIL = 0xC0
+_BYTE = np.dtype(np.uint8)
 _DECODE_VALUE = msgspec.msgpack.Decoder().decode
 _DECODE_METADATA: Callable[[Any], Metadata] = msgspec.msgpack.Decoder(dict[str, object]).decode
 _Builder = Callable[[Any, View, int, int], Data]
@@ -96,10 +97,10 @@ def read(view: View, code: int, timestamp_us: int, start: int) -> Packet | EndOf
             timestamp_us,
             fields.generation,
         )
-    metadata = bytes(fields.metadata)
-    if metadata != _NIL:
+    opcode = memoryview(fields.metadata)[0]
+    if opcode != _NIL:
         offsets = offsets or scan_map(packed, base)
-        if not (metadata[0] & 0xF0 == 0x80 or metadata[0] in (0xDE, 0xDF)):
+        if not (opcode & 0xF0 == 0x80 or opcode in (0xDE, 0xDF)):
             raise WireError("neither a map nor nil", "metadata", offsets["metadata"])
     if number in _WITH_VALUE and offsets is None:
         scan_map(packed, base)
@@ -108,8 +109,8 @@ def read(view: View, code: int, timestamp_us: int, start: int) -> Packet | EndOf
     except _FieldError as error:
         where = (offsets or scan_map(packed, base))[error.field]
         raise WireError(error.message, error.field, where) from None
-    if metadata != _NIL:
-        data = msgspec.structs.replace(data, metadata=_DECODE_METADATA(metadata))
+    if opcode != _NIL:
+        data = msgspec.structs.replace(data, metadata=_DECODE_METADATA(fields.metadata))
     return Packet(
         data,
         fields.node,
@@ -119,6 +120,17 @@ def read(view: View, code: int, timestamp_us: int, start: int) -> Packet | EndOf
         timestamp_us,
         fields.generation,
     )
+
+
+def array_view(
+    view: View, dtype: np.dtype[Any], shape: tuple[int, ...], start: int
+) -> NDArray[Any]:
+    """The array that lies at `start`, read-only and without a copy."""
+    if type(view) is bytes:
+        return np.ndarray(shape, dtype, view, start)
+    # Not np.ndarray: it keeps the object under a memoryview alive, but not its memory in place. A
+    # bytearray could then be resized, or shared memory unmapped, under the array.
+    return np.frombuffer(view, dtype, math.prod(shape), start).reshape(shape)
 
 
 def aligned(array: NDArray[Any]) -> NDArray[Any]:
@@ -165,7 +177,7 @@ def _audio(fields: f.AudioFields, view: View, start: int, size: int) -> Audio:
             "body",
             start,
         )
-    samples: NDArray[Any] = np.ndarray((channels, frames), dtype, view, start)
+    samples = array_view(view, dtype, (channels, frames), start)
     if not samples.flags.aligned:
         samples = aligned(samples)
     return Audio.unchecked(samples, fields.sample_rate, fields.pts_us, fields.stream_id, None)
@@ -177,7 +189,7 @@ def _video(fields: f.VideoFields, view: View, start: int, size: int) -> Data:
     _check_pixels(fields, start, size)
     return _make(
         Video,
-        np.ndarray((size,), np.uint8, view, start),
+        array_view(view, _BYTE, (size,), start),
         fields.width,
         fields.height,
         fields.pixel_format,
@@ -213,7 +225,7 @@ def _tensor(fields: f.TensorFields, view: View, start: int, size: int) -> Data:
         raise WireError(f"{size} bytes, the shape needs {needed}", "body", start)
     if not size and not check_span(shape, dtype.itemsize):
         raise _FieldError("shape", "too long for an empty array")
-    values: NDArray[Any] = np.ndarray(shape, dtype, view, start)
+    values = array_view(view, dtype, shape, start)
     check_booleans(values, start, "body")
     return _make(Tensor, aligned(values), fields.pts_us, fields.stream_id)
 
@@ -241,6 +253,8 @@ def _json(fields: f.JsonFields, view: View, start: int, size: int) -> Data:
 def _image(fields: f.ImageFields, view: View, start: int, size: int) -> Data:
     if (fields.format == "RAW") != (fields.pixel_format is not None):
         raise _FieldError("pixel_format", "belongs to format RAW, and only there")
+    if fields.format == "RAW" and not (fields.width and fields.height):
+        raise _FieldError("height" if fields.width else "width", "a raw picture has pixels")
     _check_pixels(fields, start, size)
     return _make(
         Image,

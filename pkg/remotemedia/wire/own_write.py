@@ -7,7 +7,6 @@ from struct import Struct
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
@@ -23,6 +22,7 @@ from remotemedia.data import (
     Text,
     Video,
 )
+from remotemedia.data.audio import MAX_CHANNELS
 from remotemedia.data.formats import AUDIO_FORMATS
 from remotemedia.data.json import check_json
 from remotemedia.errors import DataError
@@ -47,14 +47,7 @@ Body = NDArray[Any] | bytes
 _NIL = Raw(b"\xc0")
 
 
-def _plain_int(value: object) -> int:
-    """For msgspec: data types accept numpy integers in some fields."""
-    if isinstance(value, np.integer):
-        return int(value)
-    raise TypeError(f"{type(value).__name__} has no form on the wire")
-
-
-_ENCODE = msgspec.msgpack.Encoder(enc_hook=_plain_int).encode
+_ENCODE = msgspec.msgpack.Encoder().encode
 
 
 def write(item: Packet | EndOfInput, name: bytes) -> tuple[bytes, Body]:
@@ -79,8 +72,12 @@ def write(item: Packet | EndOfInput, name: bytes) -> tuple[bytes, Body]:
         fields = f.PlaceFields(
             item.node, item.port, item.sequence, item.sub_sequence, item.generation
         )
-    if (item.sequence | item.sub_sequence | item.generation) < 0:  # true when any of them is
-        raise DataError("sequence, sub_sequence and generation must not be negative")
+    # The bits of all: negative when one of them is, beyond 63 bits when one of them is.
+    if not 0 <= (item.sequence | item.sub_sequence | item.generation) <= f.MAX_INT:
+        raise DataError(
+            "sequence, sub_sequence and generation must be 0 to 2**63 - 1, not "
+            f"{item.sequence}, {item.sub_sequence} and {item.generation}"
+        )
     try:
         packed = _ENCODE(fields)
     except (ValueError, OverflowError, TypeError) as error:
@@ -110,11 +107,8 @@ def check_span(shape: tuple[int, ...] | list[int], itemsize: int) -> bool:
 
 def _value(value: object, name: str) -> Raw:
     """A JSON-like value, packed."""
-    check_json(value, name)
-    try:
-        return Raw(_ENCODE(value))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{name} has no form on the wire: {error}") from error
+    check_json(value, name)  # again: it may have been changed since
+    return Raw(_ENCODE(value))
 
 
 def _metadata(metadata: Mapping[str, object] | None) -> Raw:
@@ -124,8 +118,8 @@ def _metadata(metadata: Mapping[str, object] | None) -> Raw:
 def _audio(p: Packet, d: Audio) -> tuple[f.AudioFields, Body]:
     samples = d.samples
     channels = samples.shape[0]
-    if channels > f.MAX_CHANNELS:
-        raise DataError(f"a frame has at most {f.MAX_CHANNELS} channels, not {channels}")
+    if channels > MAX_CHANNELS:
+        raise DataError(f"a frame has at most {MAX_CHANNELS} channels, not {channels}")
     fields = f.AudioFields(
         p.node,
         p.port,

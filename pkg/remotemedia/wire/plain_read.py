@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from struct import Struct
-from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Control, Data, File, Metadata, Packet, Tensor, Text, Video
-from remotemedia.data.audio import MAX_SAMPLE_RATE
+from remotemedia.data.audio import MAX_CHANNELS, MAX_SAMPLE_RATE
 from remotemedia.data.base import unchecked
 from remotemedia.data.formats import PIXEL_FORMATS, VIDEO_CODECS, pixel_bytes
 from remotemedia.data.json import MAX_DEPTH, check_json
 from remotemedia.data.tensor import MAX_DIMENSIONS
 from remotemedia.errors import DataError, WireError
+from remotemedia.wire.fields import MAX_INT
 from remotemedia.wire.frame import END_OF_INPUT, EndOfInput
-from remotemedia.wire.own_read import TENSOR_TYPES, View, aligned, check_booleans
+from remotemedia.wire.own_read import TENSOR_TYPES, View, aligned, array_view, check_booleans
 from remotemedia.wire.own_write import check_span
 from remotemedia.wire.plain_write import C_ORDER, ENCODED, F_ORDER, MAX_JSON, c_strides
 from remotemedia.wire.scan import scan_json
 
-_F32 = np.dtype(np.float32)
+_F32, _BYTE = np.dtype(np.float32), np.dtype(np.uint8)
 _PIXEL_FORMATS = {number: name for name, number in PIXEL_FORMATS.items() if number is not None}
 _CODECS = {number: name for name, number in VIDEO_CODECS.items()}
 # ``float32`` as ``str(dtype)`` writes it, ``<f4`` as ``dtype.str`` does; big-endian is not taken.
@@ -83,6 +82,8 @@ class _Cursor:
     def number(self, form: Struct, field: str) -> int:
         start = self.skip(form.size, field)
         number: int = form.unpack_from(self.view, start)[0]
+        if number > MAX_INT:
+            raise WireError(f"{number} does not fit 63 bits", field, start)
         return number
 
     def numbers(self, form: str, field: str) -> tuple[int, ...]:
@@ -121,8 +122,8 @@ def _audio(cursor: _Cursor, bare_rate: int | None) -> Audio:
             start,
         )
     channels = cursor.number(_U16, "channels")
-    if not channels:
-        raise WireError("no channel", "channels", start + 4)
+    if not 0 < channels <= MAX_CHANNELS:
+        raise WireError(f"{channels}, 1 to {MAX_CHANNELS} are taken", "channels", start + 4)
     meta_len = cursor.number(_U32, "meta_len")
     if meta_len > cursor.left:
         raise WireError(f"{meta_len} bytes are not there, {cursor.left} are", "meta_len", start + 6)
@@ -158,7 +159,7 @@ def _samples(cursor: _Cursor, rate: int, channels: int, metadata: Metadata | Non
             cursor.pos,
         )
     start = cursor.skip(cursor.left, "samples")
-    samples: NDArray[Any] = np.ndarray((frames, channels), _F32, cursor.view, start)
+    samples = array_view(cursor.view, _F32, (frames, channels), start)
     if channels == 1:
         samples = aligned(samples.reshape(1, frames))
     else:
@@ -197,7 +198,7 @@ def _video(cursor: _Cursor) -> Data:
             raise WireError(
                 f"{size} bytes, {width}x{height} {pixel_format} needs {needed}", "pixels", pixels
             )
-    array: NDArray[np.uint8] = np.ndarray((size,), np.uint8, cursor.view, pixels)
+    array = array_view(cursor.view, _BYTE, (size,), pixels)
     return _make(Video, array, width, height, pixel_format, codec, frame_number, bool(keyframe))
 
 
@@ -225,8 +226,8 @@ def _control(cursor: _Cursor) -> Data:
     if segment_id is not None and not isinstance(segment_id, str):
         raise WireError("neither a string nor null", "segment_id", start)
     timestamp_ms = message.get("timestamp_ms", 0)
-    if type(timestamp_ms) is not int or not 0 <= timestamp_ms < 2**64:
-        raise WireError("no whole number of 64 bits", "timestamp_ms", start)
+    if type(timestamp_ms) is not int or not 0 <= timestamp_ms <= MAX_INT:
+        raise WireError("no whole number of 63 bits", "timestamp_ms", start)
     metadata = message.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         raise WireError("neither an object nor null", "metadata", start)
@@ -273,7 +274,7 @@ def _tensor(cursor: _Cursor) -> Data:
                 raise WireError(
                     f"{given} is not the {right} of its order", "strides", strides_place
                 )
-    values: NDArray[Any] = np.ndarray(sides, dtype, cursor.view, place)
+    values = array_view(cursor.view, dtype, sides, place)
     check_booleans(values, place, "elements")
     if fortran:
         values = np.array(values.T, order="C")

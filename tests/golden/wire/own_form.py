@@ -98,7 +98,7 @@ def write_valid() -> None:
     good_own(
         "audio-limits",
         "audio",
-        {"pts_us": -(2**63), "sample_rate": 16000, "channels": 1, "format": "U8"},
+        {"pts_us": -(2**63) + 1, "sample_rate": 16000, "channels": 1, "format": "U8"},
         "samples",
         b"\1",
         extra={"shape": [1, 1]},
@@ -107,7 +107,7 @@ def write_valid() -> None:
         place={
             "node": "",
             "port": "端口",
-            "sequence": 2**64 - 1,
+            "sequence": 2**63 - 1,
             "sub_sequence": 2**32,
             "generation": 65536,
         },
@@ -216,7 +216,7 @@ def write_valid() -> None:
             "path": "/data/ä.wav",
             "filename": "ä.wav",
             "mime_type": "audio/wav",
-            "size": 2**63,
+            "size": 2**63 - 1,
             "offset": 0,
             "length": 44,
             "stream_id": "f",
@@ -464,6 +464,9 @@ def write_broken() -> None:
         ("generation", "0", "text"),
         ("pts_us", 0.5, "a float"),
         ("pts_us", "0", "text"),
+        ("pts_us", 2**63, "64 bits"),
+        ("pts_us", -(2**63), "64 bits down"),
+        ("sequence", 2**63, "64 bits"),
         ("stream_id", 3, "a number"),
         ("sample_rate", 0, "0 Hz"),
         ("sample_rate", -1, "negative"),
@@ -471,7 +474,7 @@ def write_broken() -> None:
         ("sample_rate", 2**64 - 1, "far too high"),
         ("sample_rate", 16000.0, "a float"),
         ("channels", 0, "none"),
-        ("channels", 65536, "too many"),
+        ("channels", 257, "too many"),
         ("format", "F64", "unknown"),
         ("format", 1, "a number"),
         ("format", None, "nil"),
@@ -505,7 +508,7 @@ def write_broken() -> None:
     }
     m = packed(video)
     bad("video-body-short", own("video", m, bytes(11)), "body", body_start(m), "11 of 12 bytes")
-    huge = packed({**video, "width": 2**64 - 1, "height": 2**64 - 1})
+    huge = packed({**video, "width": 2**63 - 1, "height": 2**63 - 1})
     bad("video-huge", own("video", huge, bytes(12)), "body", body_start(huge), "2**128 pixels")
     bad_map("video-both", "video", {**video, "codec": "VP8"}, "codec", "raw and encoded", bytes(12))
     bad_map(
@@ -568,7 +571,13 @@ def write_broken() -> None:
         bad_map(
             f"tensor-dtype-{name}", "tensor", {**tensor, "dtype": dtype}, "dtype", dtype, bytes(8)
         )
-    for name, shape in (("negative", [-2]), ("33d", [1] * 33), ("float", [2.0]), ("number", 2)):
+    for name, shape in (
+        ("negative", [-2]),
+        ("64-bits", [2**63]),
+        ("33d", [1] * 33),
+        ("float", [2.0]),
+        ("number", 2),
+    ):
         bad_map(
             f"tensor-shape-{name}", "tensor", {**tensor, "shape": shape}, "shape", name, bytes(8)
         )
@@ -590,7 +599,7 @@ def write_broken() -> None:
         ("short", [3]),
         ("long", [1]),
         ("overflow", [2**62 + 1, 2]),
-        ("huge", [2**64 - 1] * 32),
+        ("huge", [2**63 - 1] * 32),
         ("empty", [0]),
     ):
         m = packed({**tensor, "shape": shape})
@@ -647,6 +656,8 @@ def write_broken() -> None:
 
     image = {**PLACE, **COMMON, "format": "RAW", "width": 1, "height": 1, "pixel_format": "GRAY8"}
     m = packed(image)
+    for side in ("width", "height"):
+        bad_map(f"image-raw-{side}-0", "image", {**image, side: 0}, side, "no pixels")
     bad("image-body", own("image", m, b"ab"), "body", body_start(m), "2 bytes for a pixel of one")
     bad_map(
         "image-pixel-format-missing",

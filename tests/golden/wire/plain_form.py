@@ -120,7 +120,7 @@ def write_valid() -> None:
             **more,
         )
 
-    raw = {"width": 3, "height": 3, "codec": None, "frame_number": 2**64 - 1, "is_keyframe": True}
+    raw = {"width": 3, "height": 3, "codec": None, "frame_number": 2**63 - 1, "is_keyframe": True}
     for number, name, size in (
         (1, "YUV420P", 17),
         (2, "I420", 17),
@@ -252,7 +252,7 @@ def write_valid() -> None:
 
     good(
         "plain-file",
-        framed(7, file_payload("/ä".encode(), b"n", b"audio/wav", (9, 1, 2**64 - 1), b"st")),
+        framed(7, file_payload("/ä".encode(), b"n", b"audio/wav", (9, 1, 2**63 - 1), b"st")),
         "file",
         {
             "path": "/ä",
@@ -260,7 +260,7 @@ def write_valid() -> None:
             "mime_type": "audio/wav",
             "size": 9,
             "offset": 1,
-            "length": 2**64 - 1,
+            "length": 2**63 - 1,
             "stream_id": "st",
         },
         plain=True,
@@ -302,6 +302,7 @@ def write_broken() -> None:
         17,
         "the older layout, not asked for",
     )
+    bad("plain-audio-channels-257", plain_audio(16000, 257, b"", b""), "channels", 21, "too many")
     bad("plain-audio-channels-0", plain_audio(16000, 0, b"", mono), "channels", 21, "no channel")
     bad("plain-audio-2-of-3", plain_audio(16000, 3, b"", mono), "samples", 27, "2/3 frame")
     bad(
@@ -355,6 +356,7 @@ def write_broken() -> None:
     video("pixel-format-6-encoded", "pixel_format", 25, p=6, c=1)
     video("codec-4", "codec", 26, p=255, c=4)
     video("codec-of-raw", "codec", 26, c=1)
+    video("frame-number-64-bits", "frame_number", 27, n=2**63)
     video("keyframe-2", "is_keyframe", 35, k=2)
     video("pixels-short", "pixels", 36, pixels=bytes(11))
     video("pixels-huge", "pixels", 36, w=2**32 - 1, h=2**32 - 1)
@@ -387,8 +389,8 @@ def write_broken() -> None:
         ("segment", b'{"message_type":"x","segment_id":1}', "segment_id", 17),
         ("timestamp", b'{"message_type":"x","timestamp_ms":-1}', "timestamp_ms", 17),
         (
-            "timestamp-65-bits",
-            b'{"message_type":"x","timestamp_ms":18446744073709551616}',
+            "timestamp-64-bits",
+            b'{"message_type":"x","timestamp_ms":9223372036854775808}',
             "timestamp_ms",
             17,
         ),
@@ -475,6 +477,15 @@ def write_broken() -> None:
         (36, "stream_id", 53),
     ):
         bad(f"plain-file-cut-{size}", framed(7, whole[:size]), field, at, f"{size} bytes")
+    for index, field in enumerate(("size", "offset", "length")):
+        numbers = tuple(2**63 if index == other else 1 for other in range(3))
+        bad(
+            f"plain-file-{field}-64-bits",
+            framed(7, file_payload(b"a", b"", b"", numbers, b"")),
+            field,
+            17 + 3 + 2 + 2 + 8 * index,
+            "beyond 63 bits",
+        )
     bad("plain-file-tail", framed(7, whole + b"x"), "payload", 54, "a byte too many")
     bad(
         "plain-file-path-empty",
