@@ -1,4 +1,4 @@
-"""WavWriter. What it writes is read by the standard library's `wave`, and by SoX in tests/native."""
+"""WavWriter. The standard library reads what it writes; SoX does in tests/native."""
 
 from __future__ import annotations
 
