@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from session_nodes import Log, pipeline, seen, texts
 
 import remotemedia as rm
 from remotemedia.errors import (
@@ -14,6 +13,7 @@ from remotemedia.errors import (
     NodeError,
     NodeOutputError,
 )
+from session_nodes import Log, pipeline, seen, texts
 
 
 @pytest.fixture(autouse=True)
