@@ -92,7 +92,7 @@ class Mutator:
 
     def __init__(self, frames: list[bytes], seed: int) -> None:
         self.random = random.Random(seed)
-        self.small = [frame for frame in frames if len(frame) <= LARGE]
+        self.small = [frame for frame in frames if 0 < len(frame) <= LARGE]
         self.large = [frame for frame in frames if len(frame) > LARGE]
 
     def next(self) -> bytes:

@@ -320,6 +320,17 @@ class TestOwnForm:
             with pytest.raises(DataError, match=r"surrogates|valid Unicode"):
                 wire.encode(packet(_text_of("\ud800")), plain=plain)
 
+    @pytest.mark.parametrize("size", [10, 5000])
+    def test_short_and_long_values_are_looked_through(self, size: int) -> None:
+        value = {"text": "x" * size, "number": 0.5}
+        item = wire.decode(wire.encode(packet(Json(value))))[2]
+        assert isinstance(item, Packet)
+        assert item.data.equals(Json(value))
+        broken = own(0x89, {**COMMON, "value": {"text": "x" * size, "number": float("nan")}})
+        with pytest.raises(WireError, match="nan is not JSON") as caught:
+            wire.decode(broken)
+        assert (caught.value.field, caught.value.offset) == ("value", len(broken) - 9)
+
     def test_in_nested_maps_the_last_of_equal_keys_wins(self) -> None:
         packed = msgspec.msgpack.encode({**COMMON, "value": 0})
         assert packed.endswith(b"\x00")

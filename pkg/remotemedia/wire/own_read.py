@@ -30,10 +30,12 @@ from remotemedia.errors import WireError
 from remotemedia.wire import fields as f
 from remotemedia.wire.frame import ALIGNMENT, OWN_FORM, EndOfInput
 from remotemedia.wire.own_write import MAP_LEN, MAX_MAP, ZEROS, check_span
-from remotemedia.wire.scan import is_shallow, scan_map
+from remotemedia.wire.scan import is_shallow, scan_map, scan_value
 
 View = bytes | memoryview
 TENSOR_TYPES = {str(dtype): dtype for dtype in TENSOR_DTYPES}
+
+SMALL = 4096  # bytes of a value that is looked through apart, which takes a copy
 
 _NIL = 0xC0
 _BYTE = np.dtype(np.uint8)
@@ -99,11 +101,13 @@ def read(view: View, code: int, timestamp_us: int, start: int) -> Packet | EndOf
         )
     opcode = memoryview(fields.metadata)[0]
     if opcode != _NIL:
-        offsets = offsets or scan_map(packed, base)
+        if offsets is None:
+            _check_nested(fields.metadata, packed, base)
         if not (opcode & 0xF0 == 0x80 or opcode in (0xDE, 0xDF)):
+            offsets = offsets or scan_map(packed, base)
             raise WireError("neither a map nor nil", "metadata", offsets["metadata"])
     if number in _WITH_VALUE and offsets is None:
-        scan_map(packed, base)
+        _check_nested(fields.value, packed, base)
     try:
         data = build(fields, view, body, end - body)
     except _FieldError as error:
@@ -120,6 +124,18 @@ def read(view: View, code: int, timestamp_us: int, start: int) -> Packet | EndOf
         timestamp_us,
         fields.generation,
     )
+
+
+def _check_nested(value: msgspec.Raw, packed: bytes, base: int) -> None:
+    """Look through one value of the map, or through all of it to find the place of an error."""
+    if len(memoryview(value)) <= SMALL:
+        try:
+            scan_value(bytes(value), "")
+        except WireError:
+            pass  # said below, with its place in the frame
+        else:
+            return
+    scan_map(packed, base)
 
 
 def array_view(

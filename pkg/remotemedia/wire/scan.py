@@ -83,6 +83,11 @@ def scan_map(data: bytes, base: int) -> dict[str, int]:
     return offsets
 
 
+def scan_value(data: bytes, field: str) -> None:
+    """Check one msgpack value as `scan_map` does; its errors count from the value's start."""
+    _skip(data, 0, MAX_DEPTH, field, 0)
+
+
 def scan_json(text: bytes, limit: int, field: str, base: int) -> None:
     """Check that JSON `text` is UTF-8 and nests at most `limit` deep; not its syntax."""
     if not text.isascii():
@@ -119,14 +124,17 @@ def _skip(data: bytes, pos: int, depth: int, field: str, base: int) -> int:
         if pos >= size:
             raise WireError("cut short: a value is missing", field, base + pos)
         byte = data[pos]
-        is_key = is_map and left % 2 == 0
         left -= 1
-        if 0xA0 <= byte <= 0xBF or byte in _STRINGS:
+        if 0xA0 <= byte <= 0xBF:  # a short string: inline, as most keys and values are such
+            end = pos + 1 + (byte & 0x1F)
+            if end > size or not data[pos + 1 : end].isascii():
+                _string(data, pos, byte, field, base)
+            pos = end
+        elif byte in _STRINGS:
             _, pos = _string(data, pos, byte, field, base)
-            continue
-        if is_key:
+        elif is_map and left % 2:  # a value is still to come: so this is its key
             raise WireError("a key is not a string", field, base + pos)
-        if byte <= 0x7F or byte >= 0xE0:
+        elif byte <= 0x7F or byte >= 0xE0:
             pos += 1
         elif byte in _SCALARS:
             end = pos + 1 + _SCALARS[byte]
