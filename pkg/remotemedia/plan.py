@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from remotemedia.errors import CapsMismatchError
+from remotemedia.errors import CapsMismatchError, UnavailableError
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.negotiation import Formats, check_declared
 from remotemedia.node import is_async, is_source
@@ -77,7 +77,15 @@ def compile_plan(graph: Graph) -> Plan:
     ------
     CapsMismatchError
         Edges whose two ends share no format; names all of them, and the converters that would do.
+    UnavailableError
+        A queue asks for an overflow policy that is not there yet.
     """
+    for edge in graph.edges:
+        if edge.queue is not None and edge.queue.overflow == "coalesce":
+            raise UnavailableError(
+                f"{edge}: overflow 'coalesce' is not there yet: "
+                "use block, drop_oldest, drop_newest or latest"
+            )
     formats = check_declared(graph)
     if formats.problems:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))

@@ -76,6 +76,7 @@ class Island:
         self.clock = clock
         self.stack: list[_Fan | _Items] = []
         self.chains: list[Chain] = []
+        self._emitted = 0
 
     @property
     def busy(self) -> bool:
@@ -200,6 +201,9 @@ class Island:
         port: str = step.default
         if item.__class__ is Emit:
             port, item = item
+        self._emitted += 1
+        if not self._emitted & 1023:  # a generator without end must not fill the memory
+            self.fold()
         links = step.routes.get(port)
         if links is None or item.__class__ not in DATA_TYPES:
             self.stack.pop()

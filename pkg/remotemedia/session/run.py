@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 
 from remotemedia.clock import SystemClock
 from remotemedia.data import Data, Packet
-from remotemedia.errors import AsyncGraphError, RemoteMediaError
+from remotemedia.errors import AsyncGraphError, DataError, RemoteMediaError
 from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
@@ -72,6 +72,8 @@ class Run:
                 "use 'async for packet in pipeline.arun(inputs)'",
                 node=waiting[0],
             )
+        if on_error not in ("raise", "skip"):
+            raise DataError(f"on_error is 'raise' or 'skip', not {on_error!r}")
         self.plan = plan
         self.events: list[Event] = []
         self._inputs = inputs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -334,3 +336,22 @@ def test_every_run_is_the_same() -> None:
     p = pipeline("r:TestRepeat a:TestList b:PassThrough z:PassThrough", "r a", "r b", "b z", "a z")
     first = seen(p.run(texts("x", "y", "z")))
     assert all(seen(p.run(texts("x", "y", "z"))) == first for _ in range(5))
+
+
+def test_a_generator_without_end_does_not_fill_the_memory() -> None:
+    @rm.node("TestForever", input_caps="text", output_caps="text")
+    def forever(text: rm.Text) -> Iterator[rm.Text]:
+        while True:
+            yield text
+
+    run = pipeline("f:TestForever a:PassThrough b:PassThrough", "f a", "a b").run(texts("x"))
+    for _ in range(20_000):
+        next(run)
+    kept = sum(len(chain.stamps) for chain in run._island.chains)
+    run.close()
+    assert kept <= 3 * 2048
+
+
+def test_on_error_is_one_of_two_words() -> None:
+    with pytest.raises(rm.RemoteMediaError, match="on_error is 'raise' or 'skip', not 'ignore'"):
+        pipeline("a:PassThrough").run(on_error="ignore")  # type: ignore[arg-type]
