@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 
 class RemoteMediaError(Exception):
@@ -256,8 +257,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
     At most 4,096 candidates are compared, so that a huge manifest cannot make an error expensive.
     """
-    pool = [candidate for candidate, _ in zip(candidates, range(4096), strict=False)]
-    folded = {candidate.lower(): candidate for candidate in pool}
+    folded = {candidate.lower(): candidate for candidate in islice(candidates, 4096)}
     wanted = name.lower()[:128]
     match = [candidate for candidate in folded if len(wanted) > 2 and wanted in candidate]
     if len(match) != 1:  # else "rate" would be nearer to "format" than to "sample_rate"
