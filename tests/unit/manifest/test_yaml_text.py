@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from remotemedia.errors import ManifestError
 from remotemedia.manifest.document import read_document
-from remotemedia.manifest.yaml_text import resolve
+from remotemedia.manifest.yaml_text import _quick_loader, resolve
 
 # YAML 1.2.2, section 10.3.2, by hand: the table of the core schema, row by row.
 CORE_SCHEMA = [
@@ -223,7 +223,7 @@ def test_both_parsers_read_the_same(value: object, flow: bool | None) -> None:
     text = yaml.safe_dump({"value": value}, default_style='"', default_flow_style=flow)
     text = text.replace("!!int ", "").replace("!!float ", "").replace("!!bool ", "")
     text = text.replace("!!null ", "")
-    loaders = [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)]
+    loaders = [yaml.SafeLoader, _quick_loader(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)]
     original = getattr(yaml, "CSafeLoader", None)
     found = []
     try:
@@ -235,4 +235,4 @@ def test_both_parsers_read_the_same(value: object, flow: bool | None) -> None:
             del yaml.CSafeLoader
         else:
             yaml.CSafeLoader = original
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
