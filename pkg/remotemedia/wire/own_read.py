@@ -30,7 +30,7 @@ from remotemedia.errors import WireError
 from remotemedia.wire import fields as f
 from remotemedia.wire.frame import ALIGNMENT, OWN_FORM, EndOfInput
 from remotemedia.wire.own_write import MAP_LEN, MAX_MAP, ZEROS, check_span
-from remotemedia.wire.scan import is_shallow, scan_map, scan_value
+from remotemedia.wire.scan import is_tame, scan_map, scan_value
 
 View = bytes | memoryview
 TENSOR_TYPES = {str(dtype): dtype for dtype in TENSOR_DTYPES}
@@ -68,9 +68,9 @@ def read(view: View, code: int, timestamp_us: int, start: int) -> Packet | EndOf
     decode, opener, build, has_body = _TYPES[number]
 
     # All required keys are found and their number is right: so none is there twice, none is
-    # unknown. Shallow: so msgspec may see it. Any other map is looked through first.
+    # unknown. Tame: so msgspec may see it. Any other map is looked through first.
     offsets: dict[str, int] | None = None
-    if packed[:1] != opener or not is_shallow(packed):
+    if packed[:1] != opener or not is_tame(packed):
         offsets = scan_map(packed, base)
     try:
         fields = decode(packed)

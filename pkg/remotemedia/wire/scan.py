@@ -1,8 +1,9 @@
 """What is checked about nested bytes before a decoder sees them.
 
 msgspec recurses: in Pyodide a few thousand open brackets end the interpreter, not just the call.
-So depth, lengths and text are checked here first, with a loop and a stack of at most 64 entries,
-and what passes cannot make a decoder fail half-way with a large value half built.
+And where sizes have 32 bits, as they do there, its lengths from 2**31 on turn negative. So depth,
+lengths and text are checked here first, with a loop and a stack of at most 64 entries, and what
+passes cannot make a decoder fail half-way with a large value half built.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from remotemedia.errors import WireError
 
 MAX_KEYS = 64  # of a frame's own map: all known ones, and room for those of later versions
 
-_MAP_OPENERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
-_NO_OPENERS = bytes(set(range(256)) - set(_MAP_OPENERS))
+_LONG = frozenset({0xC6, 0xC9, 0xDB, 0xDD, 0xDF})  # opcodes with a length of 32 bits
+_HARMLESS = bytes(set(range(256)) - {*range(0x80, 0xA0), 0xDC, 0xDE} - _LONG)
 _PIECE = 4096
 
 # opcode → bytes after it, for values of fixed size
@@ -28,16 +29,17 @@ _LISTS = {0xDC: 2, 0xDD: 4}
 _MAPS = {0xDE: 2, 0xDF: 4}
 
 
-def is_shallow(data: bytes) -> bool:
-    """True when msgpack `data` cannot nest deeper than `MAX_DEPTH`, whatever it is.
+def is_tame(data: bytes) -> bool:
+    """True when msgspec may see msgpack `data` as it is, even if it is malformed.
 
-    Counts the bytes that could open a list or map, at C speed; text in other scripts makes it say
-    False where a scan would say True.
+    It cannot nest deeper than `MAX_DEPTH` and has no length of 32 bits: at C speed, by the bytes
+    that could begin these. Text in other scripts makes it say False where a scan would pass.
     """
     openers = 0
     for start in range(0, len(data), _PIECE):  # at most a piece is copied
-        openers += len(data[start : start + _PIECE].translate(None, _NO_OPENERS))
-        if openers > MAX_DEPTH:
+        found = data[start : start + _PIECE].translate(None, _HARMLESS)
+        openers += len(found)
+        if openers > MAX_DEPTH or not _LONG.isdisjoint(found):
             return False
     return True
 

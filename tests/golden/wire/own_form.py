@@ -448,6 +448,11 @@ def write_broken() -> None:
         claims = m.replace(b"\xa8metadata\xc0", b"\xa8metadata" + claim)
         at = base + m.index(b"\xa8metadata") + 9
         bad(f"metadata-claims-{name}", own("audio", claims, body), "metadata", at, "too many items")
+    for name, claim in (("map", b"\xdf\x80\x00\x00\x00"), ("text", b"\xdb\xff\xff\xff\xf0")):
+        # As many keys as there should be, one of them unknown: a length that is negative in 32 bits
+        claims = m.replace(packed("port") + packed("out"), packed("prot") + claim)
+        at = base + claims.index(claim)
+        bad(f"unknown-claims-{name}", own("audio", claims, body), "prot", at, "more than is there")
     claims = m.replace(b"\xa8metadata\xc0", b"\xa8metadata\xdb\xff\xff\xff\xff")
     bad("metadata-claims-text", own("audio", claims, body), "metadata", at, "4 GiB of text")
     text = m.replace(b"\xa3mic", b"\xa3m\xffc")
