@@ -451,8 +451,9 @@ def write_broken() -> None:
     for name, claim in (("map", b"\xdf\x80\x00\x00\x00"), ("text", b"\xdb\xff\xff\xff\xf0")):
         # As many keys as there should be, one of them unknown: a length that is negative in 32 bits
         claims = m.replace(packed("port") + packed("out"), packed("prot") + claim)
-        at = base + claims.index(claim)
-        bad(f"unknown-claims-{name}", own("audio", claims, body), "prot", at, "more than is there")
+        place = base + claims.index(claim)
+        why = "more than is there"
+        bad(f"unknown-claims-{name}", own("audio", claims, body), "prot", place, why)
     claims = m.replace(b"\xa8metadata\xc0", b"\xa8metadata\xdb\xff\xff\xff\xff")
     bad("metadata-claims-text", own("audio", claims, body), "metadata", at, "4 GiB of text")
     text = m.replace(b"\xa3mic", b"\xa3m\xffc")
