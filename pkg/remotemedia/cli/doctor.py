@@ -29,7 +29,8 @@ MIN_SHM = 64 << 20  # bytes: some seconds of audio for some dozen processes
 COARSE_CLOCK_S = 20e-6  # the latency of a light node vanishes below it
 TRIES = 2_000  # readings of a clock
 
-_REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)[^;]*?(?:>=\s*([0-9.]+))?[^;]*(?:;(.*))?$")
+_PACKAGE = re.compile(r"[A-Za-z0-9_.-]+")
+_LEAST = re.compile(r">=\s*([0-9.]+)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
 
 Status = Literal["ok", "missing", "warning", "broken"]
@@ -174,11 +175,10 @@ def requirements() -> list[tuple[str, str, str | None]]:
         return []
     found = []
     for requirement in declared:
-        match = _REQUIREMENT.match(requirement)
-        if match is not None:
-            package, minimum, marker = match.groups()
-            extra = _EXTRA.search(marker or "")
-            found.append((package, minimum or "0", extra[1] if extra else None))
+        wanted, _, marker = requirement.partition(";")
+        package, least, extra = _PACKAGE.match(wanted), _LEAST.search(wanted), _EXTRA.search(marker)
+        if package is not None:
+            found.append((package[0], least[1] if least else "0", extra[1] if extra else None))
     return found
 
 

@@ -71,10 +71,10 @@ class Destination:
         if os.path.exists(self.path) and not os.access(self.path, os.W_OK):
             raise PermissionError(13, "Permission denied")
         folder, name = os.path.split(os.path.realpath(self.path))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(2, f"there is no folder {folder}")
         try:
             handle, self._partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
-        except FileNotFoundError:
-            raise FileNotFoundError(2, f"there is no folder {folder}") from None
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror} (in {folder})") from None
         self.file = os.fdopen(handle, "w+b")

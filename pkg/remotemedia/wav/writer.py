@@ -138,7 +138,8 @@ class WavWriter:
         size, channels, rate = self.encoding.size, self.channels, self.sample_rate
         common = (channels, rate, rate * channels * size, channels * size, 8 * size)
         if channels <= 2:  # for all readers; some know no WAVE_FORMAT_EXTENSIBLE
-            return struct.pack("<HHIIHH", tag, *common)
+            plain = struct.pack("<HHIIHH", tag, *common)
+            return plain if tag == PCM else plain + b"\0\0"
         mask = CHANNEL_MASKS.get(channels, 0)
         return struct.pack("<HHIIHHHHIH", EXTENSIBLE, *common, 22, 8 * size, mask, tag) + _GUID_TAIL
 
