@@ -231,9 +231,10 @@ def make_params(
 
 def _explained(error: msgspec.ValidationError, given: Mapping[str, object]) -> str:
     """``parameter target_rate: expected `int` >= 8000, given 5``, of what msgspec says."""
-    reason, _, path = str(error).removesuffix("`").partition(" - at `$.")
+    reason, _, path = str(error).partition(" - at `$.")
     if not path:
         return reason.replace("Object missing required field", "there is no parameter")
+    path = path.rstrip("`")
     value = given.get(re.split(r"[.\[]", path)[0])
     return f"parameter {path}: {reason[:1].lower()}{reason[1:]}, given {value!r:.100}"
 

@@ -135,7 +135,7 @@ AUDIO = "fields of audio: sample_rate, channels, format"
             "format of audio is one of F32, I16, I32, U8, not 'f32'; did you mean 'F32'?",
         ),
         ("audio(format=[F32, S24])", 20, "format of audio is one of F32, I16, I32, U8, not 'S24'"),
-        ("audio(format=F32..U8)", 14, "format of audio is one of F32, I16, I32, U8, not 'F32..U8'"),
+        ("audio(format=A..B)", 14, "format of audio is one of F32, I16, I32, U8, not 'A..B'"),
         ('text(format="a', 13, 'a " without its end'),
         ("file(extension=.wav)", 16, "unexpected '.'"),
     ],
