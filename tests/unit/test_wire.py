@@ -326,6 +326,24 @@ class TestOwnForm:
             with pytest.raises(DataError, match=r"surrogates|valid Unicode"):
                 wire.encode(packet(_text_of("\ud800")), plain=plain)
 
+    def test_long_text_is_checked_wherever_it_is_cut(self) -> None:
+        for shift in range(4):
+            text = "a" * shift + "🎧é世" * 2000
+            for data in (Json({"a": text}), audio(metadata={"a": text})):
+                item = wire.decode(wire.encode(packet(data)))[2]
+                assert isinstance(item, Packet)
+                assert item.data.equals(data)
+            plain = wire.decode(wire.encode(packet(audio(metadata={"a": text})), plain=True))[2]
+            assert isinstance(plain, Packet)
+            assert plain.data.equals(audio(metadata={"a": text}))
+        good = own(0x89, {**COMMON, "value": text})
+        for at in (4095, 4096, 4097, 9000, 17_000):
+            broken = bytearray(good)
+            broken[-at] = 0xFF
+            with pytest.raises(WireError, match=r"value at byte .*: not UTF-8") as caught:
+                wire.decode(broken)
+            assert 0 <= len(good) - at - caught.value.offset <= 3
+
     @pytest.mark.parametrize("size", [10, 5000])
     def test_short_and_long_values_are_looked_through(self, size: int) -> None:
         value = {"text": "x" * size, "number": 0.5}

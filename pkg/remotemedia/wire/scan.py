@@ -199,7 +199,16 @@ def _length(data: bytes, pos: int, width: int, field: str, base: int) -> tuple[i
 
 
 def _check_utf8(text: bytes, field: str, base: int) -> None:
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        raise WireError(f"not UTF-8: {error.reason}", field, base + error.start) from None
+    """In pieces, for a piece can take four times its size when it is decoded."""
+    start = 0
+    while start < len(text):
+        end = start + _PIECE
+        for _ in range(3):  # back to where a character begins; no valid one is longer
+            if end < len(text) and text[end] & 0xC0 == 0x80:
+                end -= 1
+        try:
+            text[start:end].decode()
+        except UnicodeDecodeError as error:
+            at = base + start + error.start
+            raise WireError(f"not UTF-8: {error.reason}", field, at) from None
+        start = end

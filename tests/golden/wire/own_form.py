@@ -407,6 +407,8 @@ def write_broken() -> None:
             base,
             "a required key is missing",
         )
+    short = own("audio", m[:-4] + b"\xda\x00")
+    bad("map-cut-length", short, "format", base + len(m) - 4, "a length of one byte of two")
     bad("map-opcode-c1", own("audio", m[:-4] + b"\xc1"), "format", base + len(m) - 4, "no msgpack")
     for name, value in (
         ("bin", b"ab"),
