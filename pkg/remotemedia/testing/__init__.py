@@ -1,5 +1,6 @@
 """What tests of pipelines and nodes need, yours as well as ours."""
 
 from remotemedia.testing.clock import DeadlockError, VirtualClock
+from remotemedia.testing.conformance import ConformanceError, check_node
 
-__all__ = ["DeadlockError", "VirtualClock"]
+__all__ = ["ConformanceError", "DeadlockError", "VirtualClock", "check_node"]

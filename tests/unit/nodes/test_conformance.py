@@ -1,0 +1,144 @@
+"""Every registered node keeps to the contract; every data type and executor is in its table."""
+
+import numpy as np
+import pytest
+
+import remotemedia as rm
+from remotemedia.data import Json
+from remotemedia.node import Node, broken_contract, make_params
+from remotemedia.registry import default_registry
+from remotemedia.testing.conformance import (
+    ConformanceError,
+    check_node,
+    example_nodes,
+    sample_data,
+    undescribed_params,
+)
+
+REGISTRY = default_registry()
+BUILT_IN = [name for name in REGISTRY.names() if REGISTRY.info(name).origin == "built-in"]
+INPUTS = {
+    "Calculator": [
+        Json({"operation": "add", "operands": [1, 2]}),
+        Json({"operation": "multiply", "operands": [3, 0.5]}),
+    ]
+}
+"""Where caps do not say all that a node wants."""
+
+
+def example_params(cls):
+    """The parameters of each example, checked as a manifest's are."""
+    for text in example_nodes(cls):
+        pipeline = rm.Pipeline.load(f"version: v1\nnodes:\n  {text}\nconnections: []\n")
+        (node,) = pipeline.graph.nodes.values()
+        if node.cls is cls:  # an example may show what stands before it
+            yield node.params
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+class TestEveryNode:
+    def test_is_declared_well(self, name):
+        cls = REGISTRY.find(name)
+        assert broken_contract(cls) == ""
+        assert cls.__name__ == name
+        assert "Latency" in cls.__doc__
+        assert undescribed_params(cls) == []
+        assert cls.Params.__struct_config__.frozen
+        assert set(cls.aliases.values()) <= set(cls.Params.__struct_fields__)
+
+    def test_has_examples_that_load(self, name):
+        assert list(example_params(REGISTRY.find(name)))
+
+    async def test_lives_with_default_parameters(self, name, clock):
+        cls = REGISTRY.find(name)
+        assert await check_node(cls, clock, params=make_params(cls, {}), inputs=INPUTS.get(name))
+
+    async def test_lives_with_the_parameters_of_its_examples(self, name, clock):
+        cls = REGISTRY.find(name)
+        for params in example_params(cls):
+            assert await check_node(cls, clock, params=params, inputs=INPUTS.get(name))
+
+    async def test_nothing_in_nothing_out_but_a_tail(self, name, clock):
+        cls = REGISTRY.find(name)
+        node = cls(make_params(cls, {}))
+        assert list(node.finish() or ()) == []
+
+    def test_fan_out_shares_one_object(self, name):
+        if not REGISTRY.find(name).output_ports(make_params(REGISTRY.find(name), {})):
+            return
+        pipeline = rm.Pipeline()
+        pipeline.add(name, id="node")
+        pipeline.add("PassThrough", id="a")
+        pipeline.add("PassThrough", id="b")
+        pipeline.connect("node", "a").connect("node", "b")
+        cls = REGISTRY.find(name)
+        caps = next(iter(cls.input_ports(make_params(cls, {})).values()))
+        received = {"a": [], "b": []}
+        for packet in pipeline.run(INPUTS.get(name) or sample_data(caps)):
+            if packet.node in received:
+                received[packet.node].append(packet.data)
+        assert received["a"]
+        assert all(a is b for a, b in zip(received["a"], received["b"], strict=True))
+
+
+# -- the suite finds what it is for --------------------------------------------------------------
+
+
+class Bad(Node):
+    input_caps = "audio(format=F32)"
+    output_caps = "audio"
+
+    def process(self, audio):
+        return audio
+
+
+class Changes(Bad):
+    def process(self, audio):
+        audio.samples.setflags(write=True)
+        audio.samples[:] = 1
+        audio.samples.setflags(write=False)
+
+
+class Lies(Bad):
+    def process(self, audio):
+        return rm.Text("x")
+
+
+class Bare(Bad):
+    def process(self, audio):
+        return [audio.samples]
+
+
+class Writable(Bad):
+    def process(self, audio):
+        return rm.Audio.unchecked(np.zeros((1, 2), np.float32), 8000)
+
+
+class Remembers(Bad):
+    count = 0
+
+    def process(self, audio):
+        self.count += 1
+        return audio.replace(pts_us=self.count)
+
+
+class NoPort(Bad):
+    def process(self, audio):
+        return rm.Emit("side", audio)
+
+
+@pytest.mark.parametrize(
+    ("cls", "problem"),
+    [
+        (Changes, "Changes changed its input"),
+        (Lies, "Lies declares out as audio, not Text"),
+        (Bare, "Bare emitted array"),
+        (Writable, "Writable emitted Audio.samples that is writable or not C-contiguous"),
+        (Remembers, "Remembers gives other results after reset() than when it was opened"),
+        (NoPort, "NoPort emitted on port 'side', which it has not"),
+    ],
+)
+async def test_breaches_are_found(cls, problem, clock):
+    with pytest.raises(ConformanceError) as caught:
+        await check_node(cls, clock)
+    assert str(caught.value).startswith(problem)
