@@ -77,7 +77,7 @@ def works(data: Data) -> dict[str, Callable[[], object]]:
     frame = wire.encode(packet, "session-1")
     place = memoryview(bytearray(len(frame)))
     body = samples(data)
-    room = bytearray(len(body))
+    room = memoryview(bytearray(len(body)))
     pickled = pickle.dumps(packet, 5)
 
     def copy() -> None:
