@@ -1,5 +1,7 @@
 """Runs every example and compares what it prints with what its README shows, byte by byte.
 
+The picture of the graph is compared, too.
+
     check_examples.py [--runs N]
 
 With ``--runs`` each is run N times, and everything that it prints and writes has to be the same
@@ -37,8 +39,13 @@ def run(manifest: Path, recording: Path) -> tuple[str, str]:
     return printed, hashlib.sha256(everything).hexdigest()
 
 
-def shown(readme: Path) -> str:
-    match = re.search(r"^```text\n(.*?)^```", readme.read_text(), re.MULTILINE | re.DOTALL)
+def graph(manifest: Path) -> str:
+    command = [sys.executable, "-m", "remotemedia", "graph", str(manifest)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def shown(readme: Path, block: str) -> str:
+    match = re.search(rf"^```{block}\n(.*?)^```", readme.read_text(), re.MULTILINE | re.DOTALL)
     return match[1] if match else ""
 
 
@@ -50,11 +57,16 @@ def main() -> int:
     failed = False
     for readme in sorted(REPOSITORY.glob("examples/*/README.md")):
         name = readme.parent.name
-        results = [run(readme.parent / "pipeline.yaml", recording) for _ in range(runs)]
+        manifest = readme.parent / "pipeline.yaml"
+        results = [run(manifest, recording) for _ in range(runs)]
         printed, digest = results[0]
         difference = list(
             difflib.unified_diff(
-                shown(readme).splitlines(), printed.splitlines(), "README.md", "now", lineterm=""
+                (shown(readme, "mermaid") + shown(readme, "text")).splitlines(),
+                (graph(manifest) + printed).splitlines(),
+                "README.md",
+                "now",
+                lineterm="",
             )
         )
         different = len(set(results)) - 1

@@ -36,8 +36,12 @@ def mermaid(graph: Graph) -> str:
 def dot(graph: Graph) -> str:
     """A Graphviz digraph, with the format on every edge."""
     formats = check_declared(graph)
-    lines = ["digraph pipeline {", "    rankdir=LR;", "    node [shape=box, fontname=sans-serif];"]
-    lines.append("    edge [fontname=sans-serif, fontsize=10];")
+    lines = [
+        "digraph pipeline {",
+        "    rankdir=LR;",
+        '    node [shape=box, fontname="sans-serif"];',
+    ]
+    lines.append('    edge [fontname="sans-serif", fontsize=10];')
     for node_id in graph.nodes:
         label = _dot_text(_label(graph, node_id))
         style = ", peripheries=2" if _role(graph, node_id) == "sink" else ""
@@ -128,5 +132,6 @@ def _mermaid_text(text: str) -> str:
 
 
 def _dot_text(lines: list[str]) -> str:
-    escaped = (_short(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines)
-    return '"' + "\\n".join(escaped) + '"'
+    """A quoted string; Graphviz also reads ``&amp;`` and its like in it."""
+    escapes = str.maketrans({"\\": "\\\\", '"': '\\"', "&": "&amp;"})
+    return '"' + "\\n".join(_short(line).translate(escapes) for line in lines) + '"'

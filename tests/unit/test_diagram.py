@@ -38,7 +38,7 @@ def test_mermaid() -> None:
         '    n1 ==>|"audio(sample_rate=16000, channels=1, format=F32)'
         '<br/>queue 4, drop_oldest"| n2\n'
         '    n2 -->|"audio to in<br/>audio(sample_rate=16000, channels=1, format=F32)"| n3\n'
-    ).replace("drop_oldest", "drop_oldest")
+    )
 
 
 def test_pipeline_draws_itself() -> None:
@@ -48,7 +48,7 @@ def test_pipeline_draws_itself() -> None:
 def test_dot() -> None:
     text = diagram.dot(graph())
     assert text.startswith("digraph pipeline {\n    rankdir=LR;\n")
-    assert '    "vad" [label="vad\\nEnergyVAD\\nfinds \\"speech\\" <b>&\\\\ #1"];\n' in text
+    assert '    "vad" [label="vad\\nEnergyVAD\\nfinds \\"speech\\" <b>&amp;\\\\ #1"];\n' in text
     assert '    "level" [label="level\\nAudioLevel", peripheries=2];\n' in text
     assert (
         '    "to16k" -> "vad" [label="audio(sample_rate=16000, channels=1, format=F32)'

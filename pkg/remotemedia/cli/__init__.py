@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: some locales lack µ
     try:
         return _dispatch([one for one in arguments if one != "--debug"])
     except SystemExit as stop:  # of argparse

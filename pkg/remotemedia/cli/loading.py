@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,17 +39,21 @@ def load_pipeline(source: str, overrides: Sequence[str] = ()) -> Pipeline:
 
 
 def read_source(source: str) -> tuple[Any, str | None]:
-    """What `load_manifest` takes: a path as it is, stdin as its bytes."""
-    if source != "-":
-        # Never to be taken for text, whatever the name.
-        from pathlib import Path
-
-        return Path(source), None
-    import sys
+    """What `load_manifest` takes: a path as it is; of stdin and of pipes the bytes."""
+    from pathlib import Path
 
     from remotemedia.manifest.limits import MAX_BYTES
 
-    return sys.stdin.buffer.read(MAX_BYTES + 1), "stdin"
+    if source == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1), "stdin"
+    path = Path(source)  # never to be taken for text, whatever the name
+    try:
+        if path.is_fifo():  # a named pipe, or a shell's <(...)
+            with path.open("rb") as pipe:
+                return pipe.read(MAX_BYTES + 1), source
+    except OSError:
+        pass  # loading it says why
+    return path, None
 
 
 Changes = dict[str, dict[str, object]]

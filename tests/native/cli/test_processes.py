@@ -22,6 +22,7 @@ COMMAND = [sys.executable, "-m", "remotemedia"]
 GAIN = "{version: v1, nodes: [{id: gain, node_type: Gain}]}"
 LEVEL = "{version: v1, nodes: [{id: level, node_type: AudioLevel, params: {interval_ms: 10}}]}"
 PLUGIN = '''
+import numpy as np
 import remotemedia as rm
 from remotemedia.clock import sleep
 
@@ -33,6 +34,23 @@ class Slow(rm.Node):
     async def process(self, audio):
         await sleep(self.clock, 100)
         return audio
+
+class Tone(rm.Node):
+    """Never ends."""
+    output_caps = "audio"
+    def produce(self):
+        while True:
+            yield rm.Audio(np.full(800, 0.5, np.float32), 8000)
+
+class SlowTone(rm.Node):
+    """Never ends either."""
+    output_caps = "audio"
+    def open(self, ctx):
+        self.clock = ctx.clock
+    async def produce(self):
+        while True:
+            await sleep(self.clock, 100)
+            yield rm.Audio(np.full(800, 0.5, np.float32), 8000)
 
 class Failing(rm.Node):
     """Fails on every second block."""
@@ -55,6 +73,8 @@ ENTRY_POINTS = """\
 [remotemedia.nodes]
 Slow = a_plugin:Slow
 Failing = a_plugin:Failing
+Tone = a_plugin:Tone
+SlowTone = a_plugin:SlowTone
 Absent = no_such_module:Absent
 
 [remotemedia.commands]
@@ -170,6 +190,25 @@ def test_named_pipes(gain: str, recording: Path, tmp_path: Path) -> None:
         assert process.wait(50) == 0
 
 
+def test_a_manifest_from_a_named_pipe(gain: str, recording: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with start("run", pipe, "-q", "-i", recording, "-o", tmp_path / "out.wav") as process:
+        pipe.write_text(GAIN)
+        assert process.wait(50) == 0
+    assert samples(tmp_path / "out.wav") == samples(recording)
+
+
+def test_output_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
+    manifest = tmp_path / "p.yaml"
+    manifest.write_text("{version: v1, nodes: [{id: p, node_type: PassThrough}]}")
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    arguments = ("run", manifest, "-i", "-", "--input-format", "text")
+    code, out, err = run(*arguments, stdin="naïve ×\n".encode(), env=env)
+    assert (code, out) == (0, b"na\\xefve \\xd7\n")
+    assert "Traceback" not in err
+
+
 def test_data_comes_out_before_the_input_ends(tmp_path: Path) -> None:
     manifest = tmp_path / "p.yaml"
     manifest.write_text("{version: v1, nodes: [{id: p, node_type: PassThrough}]}")
@@ -251,6 +290,24 @@ def test_a_signal_while_it_paces(gain: str, recording: Path, tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         assert process.wait(50) == 130
     assert samples(recording).startswith(samples(out))
+
+
+@pytest.mark.parametrize("node", ["Tone", "SlowTone"])
+def test_a_signal_ends_sources(node: str, tmp_path: Path, plugin: dict[str, str]) -> None:
+    manifest, out = tmp_path / "p.yaml", tmp_path / "out.wav"
+    manifest.write_text(f"{{version: v1, nodes: [{{id: n, node_type: {node}}}]}}")
+    with start("run", manifest, "-o", out, env=plugin) as process:
+        wait_until(
+            process, lambda: [p for p in tmp_path.glob(".out.wav.*") if p.stat().st_size > 9000]
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        err = process.stderr.read().decode()
+        assert process.wait(50) == 130
+    assert "Traceback" not in err
+    found = samples(out)
+    assert len(found) >= 3200
+    assert found == b"\x00\x40" * (len(found) // 2)
 
 
 def wait_until(process: subprocess.Popen[bytes], condition: Callable[[], object]) -> None:
