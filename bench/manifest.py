@@ -208,7 +208,7 @@ def run(file: Path | None, *, pyodide: bool) -> int:
     report = Report(
         "manifest-pyodide" if pyodide else "manifest", versions=versions("msgspec", "PyYAML")
     )
-    cases = [(name, False) for name in [*BOMBS, *WRONG, *CHAINS]]
+    cases = [(name, False) for name in [*CHAINS, *BOMBS, *WRONG]]
     cases += [("100 MB scalar yaml", True), ("10^6 nodes yaml", True)]
     if pyodide:  # 100 MB would have to be made there first
         cases = [case for case in cases if not case[0].startswith(("100 MB", "10^6 nodes"))]
