@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 _SUB_BITS = 5  # 2**5 buckets per octave: a bucket is at most 3.2 % wide
 _SHIFT = 52 - _SUB_BITS  # a float64 has 52 bits of mantissa
+_WIDEST = 4096  # buckets of a table: 128 octaves
 _BATCH = 512  # single durations held back before they are sorted into buckets
 
 
@@ -46,26 +49,6 @@ class Histogram:
         if len(self._pending) >= _BATCH:
             self._sort_pending()
 
-    def add(self, durations: NDArray[np.float64]) -> None:
-        """Count many durations, s `[shape=(n,), contiguous]`."""
-        if not len(durations):
-            return
-        self._counted += len(durations)
-        self._maximum = max(self._maximum, float(durations.max()))
-        # A clock may step by zero; adding 0.0 turns -0.0 into 0.0, whose bits are 0.
-        keys = (np.maximum(durations, 0.0) + 0.0).view(np.int64) >> _SHIFT
-        lowest = int(keys.min())
-        counts = np.bincount(keys - lowest) if int(keys.max()) - lowest < 4096 else None
-        if counts is None:  # zeros beside durations: too far apart for a table
-            found, times = np.unique(keys, return_counts=True)
-        else:
-            found = np.flatnonzero(counts)
-            times = counts[found]
-            found = found + lowest
-        buckets = self._buckets
-        for key, count in zip(found.tolist(), times.tolist(), strict=True):
-            buckets[key] = buckets.get(key, 0) + count
-
     def latency(self) -> Latency:
         """Percentiles so far: the middle of the bucket that holds the rank, never above max."""
         self._sort_pending()
@@ -80,8 +63,48 @@ class Histogram:
         p50, p95, p99 = (middle[np.searchsorted(np.cumsum(counts), ranks)] * 1e6).tolist()
         return Latency(p50, p95, p99, self._maximum * 1e6)
 
+    def merge(self, lowest: int, counts: NDArray[np.int64], total: int, maximum: float) -> None:
+        """Add `total` durations, already counted in the buckets from `lowest` on."""
+        self._counted += total
+        self._maximum = max(self._maximum, maximum)
+        buckets = self._buckets
+        found = np.flatnonzero(counts)
+        for key, count in zip((found + lowest).tolist(), counts[found].tolist(), strict=True):
+            buckets[key] = buckets.get(key, 0) + count
+
     def _sort_pending(self) -> None:
         if self._pending:
-            durations = np.array(self._pending)
+            durations = np.array([self._pending])
             self._pending.clear()
-            self.add(durations)
+            add_rows([self], durations)
+
+
+def add_rows(histograms: Sequence[Histogram], durations: NDArray[np.float64]) -> None:
+    """Count many durations, a row per histogram, in one go.
+
+    Parameters
+    ----------
+    histograms : sequence of Histogram
+        One per row.
+    durations : np.ndarray [shape=(len(histograms), n), dtype=float64, C-contiguous]
+        In s. Written to.
+    """
+    rows, total = durations.shape
+    if not total:
+        return
+    maxima = durations.max(axis=1).tolist()
+    np.maximum(durations, 0.0, out=durations)  # whatever clock: no sign bit among the keys
+    keys = durations.view(np.int64)
+    keys >>= _SHIFT
+    lowest, highest = int(keys.min()), int(keys.max())
+    span = highest - lowest + 1
+    if span > _WIDEST:  # zeros beside durations: too far apart for a table
+        for histogram, row, maximum in zip(histograms, keys, maxima, strict=True):
+            found, times = np.unique(row, return_counts=True)
+            for key, count in zip(found.tolist(), times.tolist(), strict=True):
+                histogram.merge(key, np.array([count]), count, maximum)
+        return
+    keys += (np.arange(rows) * span - lowest)[:, np.newaxis]
+    table = np.bincount(keys.reshape(-1), minlength=span * rows).reshape(rows, span)
+    for histogram, counts, maximum in zip(histograms, table, maxima, strict=True):
+        histogram.merge(lowest, counts, total, maximum)

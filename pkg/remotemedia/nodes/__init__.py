@@ -11,7 +11,9 @@ from remotemedia.nodes import analysis, audio, flow, text
 _FOLDERS = (audio, analysis, text, flow)
 
 TABLE: dict[str, str] = {
-    name: f"{folder.__name__}.{target}" for folder in _FOLDERS for name, target in folder.NODES.items()
+    name: f"{folder.__name__}.{target}"
+    for folder in _FOLDERS
+    for name, target in folder.NODES.items()
 }
 """Node type → ``module:Class``."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from remotemedia.data import Data
-from remotemedia.metrics import Histogram
+from remotemedia.metrics import Histogram, add_rows
 from remotemedia.node import Node
 
 FOLD_ROWS = 1024  # passes after which the clock readings are sorted into histograms
@@ -88,17 +89,22 @@ class Chain:
     calls : tuple of callable
         `process` of each node, taking and giving one item.
     link : Link or None
-        The one link behind the last step, where there is just one for its default port.
+        The one link behind the last step, where there is just one for its default port. What goes
+        through it at the end of a pass is counted when the passes are folded.
+    barren : int
+        Whole passes since then whose last call emitted nothing.
     """
 
-    __slots__ = ("_suffixes", "calls", "link", "links", "stamps", "steps")
+    __slots__ = ("_suffixes", "barren", "calls", "link", "links", "stamp", "stamps", "steps")
 
     def __init__(self, steps: tuple[Step, ...], calls: tuple[Callable[[Data], Any], ...]) -> None:
         self.steps = steps
         self.calls = calls
         self.stamps: list[float] = []
-        last = steps[-1]
-        self.links = last.routes.get(last.default, ())
+        self.stamp = self.stamps.append
+        self.barren = 0
+        last = steps[-1] if steps else None
+        self.links = last.routes.get(last.default, ()) if last else ()
         self.link = self.links[0] if len(self.links) == 1 else None
         self._suffixes: dict[int, Chain] = {}
 
@@ -119,11 +125,15 @@ class Chain:
         stamps, width = self.stamps, len(self.calls) + 1
         if len(stamps) < rows * width or not stamps:
             return
-        table = np.fromiter(stamps, np.float64, len(stamps)).reshape(-1, width)
+        # Packing a list of floats is 2 to 4 times quicker than np.fromiter or np.array.
+        packed = struct.pack(f"{len(stamps)}d", *stamps)
         stamps.clear()
-        columns = np.ascontiguousarray(np.diff(table, axis=1).T)
-        for step, durations in zip(self.steps, columns, strict=True):
-            step.latency.add(durations)
+        table = np.frombuffer(packed).reshape(-1, width)
+        durations = np.subtract(table[:, 1:].T, table[:, :-1].T, order="C")
+        if self.link is not None:
+            self.link.count += len(table) - self.barren
+            self.barren = 0
+        add_rows([step.latency for step in self.steps], durations)
 
     def end_row(self, kept: int) -> None:
         """Take back the row of a pass that went only part of the way.

@@ -91,7 +91,7 @@ class Island:
         clock = self.clock
         kind: type = data.__class__
         while True:
-            stamp = chain.stamps.append
+            stamp = chain.stamp
             stamp(clock())
             try:
                 for call in chain.calls:
@@ -106,18 +106,45 @@ class Island:
                     if link is None:
                         self._spread(chain.links, data)
                         return None
-                    link.count += 1
                     if link.chain is None:
                         return link, data
                     chain = link.chain
                     continue
             except Exception as error:
-                position = chain.position
-                chain.end_row(position)
-                self._fail(chain.steps[position], error)
+                self.failed(chain, error)
                 return None
-            self._take(chain, data)
+            self.take(chain, data)
             return None
+
+    def follow(self, chain: Chain, data: Data) -> Delivery | None:
+        """Run an item on that came out of the end of a chain."""
+        link = chain.link
+        if link is None:
+            self._spread(chain.links, data)
+            return None
+        return (link, data) if link.chain is None else self.push(link.chain, data)
+
+    def failed(self, chain: Chain, error: Exception) -> None:
+        """A call in a chain raised: the clock readings tell which."""
+        position = chain.position
+        chain.end_row(position)
+        self._fail(chain.steps[position], error)
+
+    def take(self, chain: Chain, result: Any) -> None:
+        """A call in a chain gave no plain item: the last clock reading tells which."""
+        position = chain.position - 1
+        step = chain.steps[position]
+        if result is None:
+            if position + 1 < len(chain.calls):
+                chain.end_row(position + 1)
+            else:
+                chain.barren += 1
+            return
+        items = _items(result)
+        timed = items is result
+        chain.end_row(position if timed or items is None else position + 1)
+        rest = chain.suffix(position + 1) if position + 1 < len(chain.calls) else None
+        self._start(step, result, items, rest, timed)
 
     def advance(self) -> Delivery | None:
         """Go on until the next item leaves the island; None when all is done."""
@@ -159,20 +186,6 @@ class Island:
                 _close(frame.items)
 
     # -- what is not one item in, one item out -----------------------------------------------
-
-    def _take(self, chain: Chain, result: Any) -> None:
-        """A call in a chain gave no plain item: the last reading tells which."""
-        position = chain.position - 1
-        step = chain.steps[position]
-        if result is None:
-            if position + 1 < len(chain.calls):
-                chain.end_row(position + 1)
-            return
-        items = _items(result)
-        timed = items is result
-        chain.end_row(position if timed or items is None else position + 1)
-        rest = chain.suffix(position + 1) if position + 1 < len(chain.calls) else None
-        self._start(step, result, items, rest, timed)
 
     def _start(
         self, step: Step, result: Any, items: Iterator[Any] | None, rest: Chain | None, timed: bool

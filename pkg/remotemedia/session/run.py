@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any, Literal, NoReturn
 
 from remotemedia.clock import SystemClock
-from remotemedia.data import Data, Packet
+from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import AsyncGraphError, DataError, RemoteMediaError
 from remotemedia.metrics import Metrics
 from remotemedia.node import Node
@@ -15,7 +15,7 @@ from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, refusal
 from remotemedia.session.chain import Chain, Step
 from remotemedia.session.failure import Event, error_event, node_error
-from remotemedia.session.island import Island
+from remotemedia.session.island import Delivery, Island
 from remotemedia.session.life import context, create_nodes
 from remotemedia.session.outlet import Outlet
 from remotemedia.session.report import CLIENT, direct_edge, snapshot
@@ -126,48 +126,76 @@ class Run:
     # -- the run -----------------------------------------------------------------------------
 
     def _produce(self) -> Iterator[Packet]:
-        # One flat loop: it is the real-time path of a run, and a helper costs a call per packet.
-        island = self._island
-        push, advance, stack = island.push, island.advance, island.stack
-        # The usual graph has one entry; with several, each item is offered to all.
-        single = len(self._entries) == 1
-        accepts = self._entries[0].accepts if single else _accepts_nothing
-        only = (self._arrival(self._entries[0]),) if single else ()
         opened: dict[str, Node] = {}
         try:
             self._open(opened)
-            for sequence, data in enumerate(self._inputs):
-                self._sequence = sequence
-                for chain in only if accepts(data) else self._choose(data):
-                    delivery = push(chain, data)
-                    while True:
-                        if delivery is not None:
-                            link, item = delivery
-                            outlet = link.outlet
-                            if outlet.sequence == sequence:
-                                outlet.sub_sequence += 1
-                            else:
-                                outlet.sequence = sequence
-                                outlet.sub_sequence = 0
-                            yield Packet(
-                                item, outlet.node, outlet.port, sequence, outlet.sub_sequence
-                            )
-                        if not stack:
-                            break
-                        delivery = advance()
-                if not sequence & _FOLD_EVERY:
-                    island.fold()
+            yield from self._feed()
             self._taken = self._sequence + 1
             for rest in self._rest():
-                island.emit(*rest)
-                while (delivery := advance()) is not None:
-                    link, item = delivery
-                    outlet = link.outlet
-                    number = outlet.number(self._sequence)
-                    yield Packet(item, outlet.node, outlet.port, self._sequence, number)
+                self._island.emit(*rest)
+                yield from self._deliver(None)
         finally:
-            island.drop()
+            self._island.drop()
             _close(opened)
+
+    def _feed(self) -> Iterator[Packet]:
+        """Run the inputs.
+
+        Most graphs are one chain from the only entry to the client. For them this repeats what
+        `Island.push` does, because a call per packet and a counter per packet are what the
+        overhead of a plan consists of: counts follow from the sequence numbers and clock readings.
+        """
+        island = self._island
+        entry = self._entries[0] if len(self._entries) == 1 else None
+        accepts = entry.accepts if entry else _accepts_nothing
+        chain = self._arrival(entry) if entry else Chain((), ())
+        calls, stamp, link = chain.calls, chain.stamp, chain.link
+        outlet = link.outlet if link is not None and link.chain is None else None
+        node, port = (outlet.node, outlet.port) if outlet else ("", "")
+        clock = island.clock
+        straight = -1
+        for sequence, data in enumerate(self._inputs):
+            self._sequence = sequence
+            if not sequence & _FOLD_EVERY:
+                island.fold()
+            if not accepts(data):
+                for other in self._choose(data):
+                    yield from self._deliver(island.push(other, data))
+                continue
+            kind: type = data.__class__
+            plain = True
+            stamp(clock())
+            try:
+                for call in calls:
+                    data = call(data)
+                    stamp(clock())
+                    if data.__class__ is not kind:
+                        kind = data.__class__
+                        if kind not in DATA_TYPES:
+                            plain = False
+                            break
+            except Exception as error:
+                island.failed(chain, error)
+                continue
+            if not plain:
+                island.take(chain, data)
+                yield from self._deliver(None)
+            elif outlet is not None:
+                straight = sequence
+                yield Packet(data, node, port, sequence)
+            else:
+                yield from self._deliver(island.follow(chain, data))
+        if outlet is not None and straight > outlet.sequence:
+            outlet.number(straight)
+
+    def _deliver(self, delivery: Delivery | None) -> Iterator[Packet]:
+        """Give out an item that left the island, and all that follow."""
+        sequence = max(self._sequence, 0)
+        while delivery is not None or (delivery := self._island.advance()) is not None:
+            link, item = delivery
+            outlet = link.outlet
+            yield Packet(item, outlet.node, outlet.port, sequence, outlet.number(sequence))
+            delivery = None
 
     def _rest(self) -> Iterator[tuple[Step, Any]]:
         """What comes after the inputs: the items of sources in turns, then the tails."""

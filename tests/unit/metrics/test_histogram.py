@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotemedia.metrics import Histogram, Latency
+from remotemedia.metrics import Histogram, Latency, add_rows
 
 # A bucket is 1/32 of an octave at its wide end, and its middle is shown: 1/64 to either side.
 BUCKET = 1 / 64
@@ -89,12 +89,20 @@ def test_huge_beside_tiny():
 
 def test_many_at_once_are_the_same_as_one_by_one():
     durations = np.random.default_rng(1).exponential(1e-3, 3000)
-    at_once = Histogram()
-    at_once.add(np.empty(0))
-    for part in np.array_split(durations, 7):
-        at_once.add(part)
-    assert at_once.count == 3000
-    assert at_once.latency() == histogram_of(durations.tolist()).latency()
+    rows = [Histogram(), Histogram()]
+    add_rows(rows, np.empty((2, 0)))
+    for part in np.array_split(np.stack([durations, durations / 7]), 7, axis=1):
+        add_rows(rows, part.copy())
+    assert [row.count for row in rows] == [3000, 3000]
+    assert rows[0].latency() == histogram_of(durations.tolist()).latency()
+    assert rows[1].latency() == histogram_of((durations / 7).tolist()).latency()
+
+
+def test_zeros_beside_durations_need_no_huge_table():
+    row = Histogram()
+    add_rows([row], np.array([[0.0, 0.0, 1e-3]]))
+    assert row.latency() == histogram_of([0.0, 0.0, 1e-3]).latency()
+    assert row.count == 3
 
 
 def test_looking_changes_nothing():
