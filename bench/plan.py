@@ -49,8 +49,8 @@ from peers.serve import NODES, Work
 
 from remotemedia.session.chain import FOLD_ROWS
 
-CHUNKS = 1024  # per turn: a whole period after which a run sorts its clock readings
-PEER_CHUNKS = {"pipecat": 64, "streamz": 512}  # all turns are about as long
+CHUNKS = 4096  # per turn, in its stride: 82 s of audio, four periods of sorting clock readings
+PEER_CHUNKS = {"pipecat": 256, "streamz": 2048}  # all turns are about as long
 TURNS = 9  # per round
 AGREE = 0.05
 MIN_PAIRS = 9

@@ -13,7 +13,7 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, refusal
-from remotemedia.session.chain import Chain, Step
+from remotemedia.session.chain import FOLD_ROWS, Chain, Step
 from remotemedia.session.failure import Event, error_event, node_error
 from remotemedia.session.island import Delivery, Island
 from remotemedia.session.life import context, create_nodes
@@ -23,7 +23,7 @@ from remotemedia.session.wiring import Wiring
 
 OnError = Literal["raise", "skip"]
 
-_FOLD_EVERY = 1023  # a mask: sequence numbers after which the clock readings are sorted
+_FOLD_EVERY = FOLD_ROWS - 1  # a mask on sequence numbers
 
 
 class Run:
