@@ -1,6 +1,7 @@
-// Runs pytest inside Pyodide under Node, on the built wheel, and writes what happened to each test.
+// Runs pytest inside Pyodide under Node, on the built wheel, and writes what happened to each test,
+// and what tests/worlds gave out.
 //
-//   node scripts/pyodide_pytest.mjs DIST WHEEL REPORT TIMEOUT_S [pytest arguments...]
+//   node scripts/pyodide_pytest.mjs DIST WHEEL REPORT OUTPUTS TIMEOUT_S [pytest arguments...]
 //
 // Pyodide lives in a worker thread, so that this thread can watch it: Python there has no timer
 // that could interrupt a test.
@@ -16,7 +17,7 @@ if (isMainThread) watch();
 else await runTests(workerData);
 
 function watch() {
-  const [dist, wheel, report, timeoutS, ...pytestArguments] = process.argv.slice(2);
+  const [dist, wheel, report, outputs, timeoutS, ...pytestArguments] = process.argv.slice(2);
   const worker = new Worker(fileURLToPath(import.meta.url), {
     workerData: { dist: resolve(dist), wheel: resolve(wheel), pytestArguments },
   });
@@ -37,7 +38,8 @@ function watch() {
       rearm();
     } else {
       clearTimeout(alarm);
-      writeFileSync(report, message.report);
+      if (message.report) writeFileSync(report, message.report);
+      if (message.outputs) writeFileSync(outputs, message.outputs);
       process.exitCode = message.exitCode;
     }
   });
@@ -79,13 +81,13 @@ async function runTests({ dist, wheel, pytestArguments }) {
   `);
   // Called from plain synchronous code, not from a task of the page's loop: see VirtualClock.
   const exitCode = run([
-    ...["--color=no", `--wheel=${wheelInside}`, "--report=/tmp/report.json"],
+    ...["--color=no", `--wheel=${wheelInside}`],
+    ...["--report=/tmp/report", "--outputs=/tmp/outputs"],
     ...pytestArguments,
   ]);
-  const report = py.FS.analyzePath("/tmp/report.json").exists
-    ? py.FS.readFile("/tmp/report.json", { encoding: "utf8" })
-    : "{}";
-  parentPort.postMessage({ kind: "done", exitCode, report });
+  const read = (path) => (py.FS.analyzePath(path).exists ? py.FS.readFile(path) : undefined);
+  const [report, outputs] = [read("/tmp/report"), read("/tmp/outputs")];
+  parentPort.postMessage({ kind: "done", exitCode, report, outputs });
 }
 
 /** Mount a folder of this machine so that Python can read it and never write to it. */

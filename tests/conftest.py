@@ -5,6 +5,7 @@
 * Hypothesis draws the same examples on every run.
 * With ``--wheel FILE`` the run is refused unless the `remotemedia` under test is that wheel's.
 * With ``--report FILE`` the outcome of every test id is written as JSON.
+* With ``--outputs FILE`` worlds/test_outputs.py keeps there what nodes and examples give out.
 """
 
 from __future__ import annotations
@@ -45,6 +46,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("remotemedia")
     group.addoption("--wheel", type=Path, help="the wheel that must be what is tested")
     group.addoption("--report", type=Path, help="write {test id: outcome} here as JSON")
+    group.addoption("--outputs", type=Path, help="write the packets of all nodes and examples here")
+    group.addoption(
+        "--seeds", type=int, default=1, help="run each of these nodes on so many inputs"
+    )
+    group.addoption(
+        "--recording",
+        type=Path,
+        action="append",
+        default=[],
+        help="run the examples on this WAV too",
+    )
     if not pluginmanager.hasplugin("timeout"):
         # Pyodide has no timers for signals: there the Node runner watches every test.
         parser.addini("timeout", "seconds per test; enforced by the runner in this world")
