@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from time import perf_counter
+from collections.abc import Mapping
 
 from remotemedia.clock import Clock, deadline
 from remotemedia.graph import Edge
 from remotemedia.metrics import EdgeMetrics, Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
+from remotemedia.session.async_unit import AsyncUnit, SourceUnit
 from remotemedia.session.boundary import CAPACITY, CLIENT_CAPACITY, Boundary, Inbox
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
-from remotemedia.session.unit import AsyncUnit, Failed, IslandUnit, SourceUnit, Unit
+from remotemedia.session.unit import Hooks, IslandUnit, Unit
 from remotemedia.session.wiring import Wiring
 
 
@@ -27,10 +27,8 @@ class Router:
         The plan.
     nodes : mapping of node id to Node
         What is called.
-    on_failure, on_broken
-        See `Unit`.
-    profiling_clock : callable
-        Durations of calls, s.
+    hooks : Hooks
+        What the units tell the session.
 
     Attributes
     ----------
@@ -40,14 +38,7 @@ class Router:
         What the client writes, for every node that takes input; nodes of one island share one.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        nodes: Mapping[str, Node],
-        on_failure: Failed,
-        on_broken: Callable[[BaseException], None],
-        profiling_clock: Callable[[], float] = perf_counter,
-    ) -> None:
+    def __init__(self, plan: Plan, nodes: Mapping[str, Node], hooks: Hooks) -> None:
         self.plan = plan
         self.client = Inbox()
         self.ingress: dict[str, Boundary] = {}
@@ -89,7 +80,7 @@ class Router:
             if kind is not SourceUnit:
                 ingress = Boundary("", "", inboxes[first], ("", ""))
                 self.ingress.update(dict.fromkeys(members, ingress))
-            unit = kind(wiring, inboxes[first], on_failure, on_broken, profiling_clock)
+            unit = kind(wiring, inboxes[first], hooks)
             links = [*wiring.links.values(), *wiring.client_links.values()]
             unit.outputs = [link.outlet for link in links if link.outlet is not None]
             self.steps.update(wiring.steps)

@@ -27,6 +27,7 @@ from remotemedia.session.chain import Step
 from remotemedia.session.failure import Event, error_event, node_error
 from remotemedia.session.life import context, create_nodes
 from remotemedia.session.router import Router
+from remotemedia.session.unit import Hooks
 
 CLOSE_TIMEOUT_MS = 2_000
 MAX_EVENTS = 1_024  # events that wait for the client; the oldest are dropped and counted
@@ -65,7 +66,9 @@ class Session:
         self._close_timeout_us = close_timeout_ms * 1000
         self._nodes = create_nodes(plan, plan.graph.order)
         self._opened: dict[str, Node] = {}
-        self._router = Router(plan, self._nodes, self._on_failure, self._on_broken, profiling_clock)
+        self._router = Router(
+            plan, self._nodes, Hooks(self._on_failure, self._on_broken, profiling_clock)
+        )
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._events: deque[Event] = deque()
         self._event_waiters: list[asyncio.Future[None]] = []
