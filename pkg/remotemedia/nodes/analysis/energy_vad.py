@@ -15,10 +15,11 @@ from remotemedia.data import Audio, Json
 from remotemedia.data.base import Metadata, unchecked
 from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.errors import DataError
-from remotemedia.node import Emit, Node, NodeParams
+from remotemedia.node import Emit, NodeParams
 from remotemedia.nodes.analysis.framer import Framer
 from remotemedia.nodes.analysis.noise_floor import NoiseFloor
 from remotemedia.nodes.analysis.speech_band import speech_band_power
+from remotemedia.nodes.streams import PerStream
 
 SEGMENTS = "segments"
 AUDIO = "audio"
@@ -31,7 +32,7 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 Decibels = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
 
-class EnergyVAD(Node):
+class EnergyVAD(PerStream["_Stream"]):
     """Finds speech by its energy, with thresholds that adapt to noise and to the speaker.
 
     Port ``segments`` (the default output) emits two `Json` events per segment, port ``audio`` the
@@ -153,35 +154,13 @@ class EnergyVAD(Node):
 
     params: Params
 
-    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
-        super().__init__(params, **fields)
-        self._streams: dict[str | None, _Stream] = {}
+    def start(self, audio: Audio, timeline: Timeline) -> _Stream:
+        """The state of a stream that starts with this block."""
+        return _Stream(audio, self.params, timeline)
 
     def process(self, audio: Audio) -> list[Emit]:
         """The events and the audio that the block completes."""
-        done: list[Emit] = []
-        stream = self._streams.get(audio.stream_id)
-        if stream is None or not stream.continues(audio):
-            timeline = Timeline(audio.sample_rate)
-            if stream is not None:
-                done += stream.finish()
-                timeline = stream.timeline.continued(audio.sample_rate)
-            stream = self._streams[audio.stream_id] = _Stream(audio, self.params, timeline)
-        done += stream.push(audio)
-        return done
-
-    def finish(self) -> Iterator[Emit]:
-        """The end of the open segment of every stream."""
-        while self._streams:
-            yield from self._streams.pop(next(iter(self._streams))).finish()
-
-    def reset(self) -> None:
-        """Forget all streams."""
-        self._streams.clear()
-
-    def close(self) -> None:
-        """Let go of all streams."""
-        self._streams.clear()
+        return self.follow(audio)
 
 
 class _Activity:

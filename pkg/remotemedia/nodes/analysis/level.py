@@ -14,15 +14,16 @@ from remotemedia.data import Audio, Json
 from remotemedia.data.base import unchecked
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError
-from remotemedia.node import Node, NodeParams
+from remotemedia.node import NodeParams
 from remotemedia.nodes.analysis.framer import Framer
 from remotemedia.nodes.analysis.k_weighting import MIN_SAMPLE_RATE
 from remotemedia.nodes.analysis.loudness import CHANNEL_WEIGHTS, STEP_MS, LoudnessMeter, lufs
+from remotemedia.nodes.streams import PerStream
 
 Decibels = Annotated[float, msgspec.Meta(ge=-200, le=50)]
 
 
-class AudioLevel(Node):
+class AudioLevel(PerStream["_Stream"]):
     """Reports level and loudness of audio: RMS, peak, and EBU R 128 loudness.
 
     Emits a `Json` report for every `interval_ms` of audio, and one for the whole stream at the end:
@@ -118,35 +119,13 @@ class AudioLevel(Node):
 
     params: Params
 
-    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
-        super().__init__(params, **fields)
-        self._streams: dict[str | None, _Stream] = {}
+    def start(self, audio: Audio, timeline: Timeline) -> _Stream:
+        """The state of a stream that starts with this block."""
+        return _Stream(audio, self.params, timeline)
 
     def process(self, audio: Audio) -> list[Json]:
         """The reports that the block completes."""
-        reports: list[Json] = []
-        stream = self._streams.get(audio.stream_id)
-        if stream is None or not stream.continues(audio):
-            timeline = Timeline(audio.sample_rate)
-            if stream is not None:
-                reports += stream.finish()
-                timeline = stream.timeline.continued(audio.sample_rate)
-            stream = self._streams[audio.stream_id] = _Stream(audio, self.params, timeline)
-        reports += stream.push(audio)
-        return reports
-
-    def finish(self) -> Iterator[Json]:
-        """The final report of every stream."""
-        while self._streams:
-            yield from self._streams.pop(next(iter(self._streams))).finish()
-
-    def reset(self) -> None:
-        """Forget all streams."""
-        self._streams.clear()
-
-    def close(self) -> None:
-        """Let go of all streams."""
-        self._streams.clear()
+        return self.follow(audio)
 
 
 class _Totals:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from remotemedia.data import Audio, Metadata
 from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.errors import ParamsError
-from remotemedia.node import Node, NodeParams
+from remotemedia.node import NodeParams
+from remotemedia.nodes.streams import PerStream
 
 Remainder = Literal["emit", "pad", "drop"]
 Samples = NDArray[Any]
@@ -22,7 +23,7 @@ _Size = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 _Millis = Annotated[float, msgspec.Meta(ge=0.1, le=600_000)]
 
 
-class AudioChunker(Node):
+class AudioChunker(PerStream["_Stream"]):
     """Cuts audio into chunks of exactly one size, whatever the size of the blocks that come in.
 
     The size is in samples, or in milliseconds, which then take precedence. With a hop, chunk k
@@ -93,37 +94,13 @@ class AudioChunker(Node):
 
     params: Params
 
-    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
-        super().__init__(params, **fields)
-        self._streams: dict[str | None, _Stream] = {}
+    def start(self, audio: Audio, timeline: Timeline) -> _Stream:
+        """The state of a stream that starts with this block."""
+        return _Stream(audio, self.params, timeline)
 
-    def process(self, audio: Audio) -> Iterator[Audio]:
+    def process(self, audio: Audio) -> list[Audio]:
         """The chunks that the block completes."""
-        stream = self._streams.get(audio.stream_id)
-        if stream is None or not stream.continues(audio):
-            timeline = Timeline(audio.sample_rate)
-            if stream is not None:
-                yield from stream.end_run()
-                timeline = stream.timeline.continued(audio.sample_rate)
-            stream = self._streams[audio.stream_id] = _Stream(audio, self.params, timeline)
-        gap_us = stream.timeline.feed(audio.pts_us, audio.frames)
-        if gap_us:
-            yield from stream.end_run(gap_us)
-        yield from stream.cut(audio)
-
-    def finish(self) -> Iterator[Audio]:
-        """What is left of every stream."""
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            yield from stream.end_run()
-
-    def reset(self) -> None:
-        """Forget all streams."""
-        self._streams.clear()
-
-    def close(self) -> None:
-        """Let go of all streams."""
-        self._streams.clear()
+        return self.follow(audio)
 
 
 class _Stream:
@@ -164,8 +141,11 @@ class _Stream:
             and audio.samples.dtype == like.samples.dtype
         )
 
-    def cut(self, audio: Audio) -> Iterator[Audio]:
+    def push(self, audio: Audio) -> Iterator[Audio]:
         """Append a block, give the chunks that are complete."""
+        gap_us = self.timeline.feed(audio.pts_us, audio.frames)
+        if gap_us:
+            yield from self.finish(gap_us)
         self._metadata = audio.metadata
         self._pending = np.concatenate((self._pending, audio.samples), axis=1)
         arrived = self._held + self._pending.shape[1]
@@ -181,7 +161,7 @@ class _Stream:
         self._held = keep
         self.timeline.forget(keep)
 
-    def end_run(self, gap_us: int = 0) -> Iterator[Audio]:
+    def finish(self, gap_us: int = 0) -> Iterator[Audio]:
         """Give what is left, and start a new run after it."""
         start, end = self._bounds()
         arrived = self._held + self._pending.shape[1]

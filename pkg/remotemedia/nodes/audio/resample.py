@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Protocol, cast
 
 import msgspec
@@ -13,16 +13,17 @@ from remotemedia.caps import Caps, parse_caps
 from remotemedia.data import Audio, Metadata
 from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.errors import ParamsError, UnavailableError
-from remotemedia.node import INPUT, OUTPUT, Context, Node, NodeParams
+from remotemedia.node import INPUT, OUTPUT, Context, NodeParams
 from remotemedia.nodes.audio.kaiser import Quality
 from remotemedia.nodes.audio.polyphase import Polyphase
+from remotemedia.nodes.streams import PerStream
 
 Samples = NDArray[np.float32]
 
 SOXR_QUALITIES = {Quality.LOW: "LQ", Quality.MEDIUM: "MQ", Quality.HIGH: "HQ"}
 
 
-class AudioResample(Node):
+class AudioResample(PerStream["_Stream"]):
     """Changes the sample rate of audio, for any ratio of rates from 8 to 192 kHz.
 
     A polyphase Kaiser-windowed FIR low-pass. Its stop-band begins at the Nyquist frequency of the
@@ -113,10 +114,6 @@ class AudioResample(Node):
 
     params: Params
 
-    def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
-        super().__init__(params, **fields)
-        self._streams: dict[str | None, _Stream] = {}
-
     @classmethod
     def input_ports(cls, params: NodeParams) -> dict[str, Caps]:
         """Audio of any rate and number of channels, or of those given."""
@@ -155,32 +152,11 @@ class AudioResample(Node):
 
     def process(self, audio: Audio) -> Audio | list[Audio] | None:
         """The output samples that the block completes."""
-        stream = self._streams.get(audio.stream_id)
-        tail: list[Audio] = []
-        if stream is None or not stream.continues(audio):
-            timeline = Timeline(audio.sample_rate)
-            if stream is not None:
-                tail = stream.finish()
-                timeline = stream.timeline.continued(audio.sample_rate)
-            stream = self._streams[audio.stream_id] = self._start(audio, timeline)
-        done = tail + stream.push(audio)
+        done = self.follow(audio)
         return done[0] if len(done) == 1 else done or None
 
-    def finish(self) -> Iterator[Audio]:
-        """The tail of every stream."""
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            yield from stream.finish()
-
-    def reset(self) -> None:
-        """Forget all streams."""
-        self._streams.clear()
-
-    def close(self) -> None:
-        """Let go of all streams."""
-        self._streams.clear()
-
-    def _start(self, audio: Audio, timeline: Timeline) -> _Stream:
+    def start(self, audio: Audio, timeline: Timeline) -> _Stream:
+        """The state of a stream that starts with this block."""
         source, target = audio.sample_rate, self.params.target_rate
         quality = Quality(self.params.quality)
         resampler: _Resampler | None = None
