@@ -98,6 +98,17 @@ class Wiring:
             if joined is not None and follower is not None:
                 del self.links[follower]
 
+    def __del__(self) -> None:
+        """Cut the links: freed by following them, a long graph would overflow the C stack.
+
+        Pyodide has room for some two thousand nodes.
+        """
+        for step in self.steps.values():
+            step.routes = {}
+        for chain in self.arrivals.values():
+            chain.link = None
+            chain.links = ()
+
     def _joinable(self, plan: Plan, step: Step, follower: Edge | None) -> Chain | None:
         """The chain that can be called in one loop with this step, if there is one."""
         links = step.routes.get(step.default, ())

@@ -6,13 +6,13 @@ import asyncio
 import random
 
 import pytest
-from session_nodes import Log, texts
 
 import remotemedia as rm
 from remotemedia.clock import sleep
 from remotemedia.errors import SessionError
 from remotemedia.manifest import Queue
 from remotemedia.testing import VirtualClock
+from session_nodes import Log, texts
 
 ROUNDS = 60  # per seed; bench/ has the long run
 

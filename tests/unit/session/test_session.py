@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 import pytest
-from session_nodes import Log, pipeline, seen, texts
 
 import remotemedia as rm
 from remotemedia.clock import sleep
@@ -22,6 +21,7 @@ from remotemedia.errors import (
 from remotemedia.manifest import Queue
 from remotemedia.session.unit import turn
 from remotemedia.testing import VirtualClock
+from session_nodes import Log, pipeline, seen, texts
 
 
 @pytest.fixture(autouse=True)
