@@ -147,6 +147,16 @@ async def stream(text: rm.Text, *, times: int = 3) -> AsyncIterator[rm.Text]:
         yield rm.Text(f"{text.text}.{number}")
 
 
+@rm.node("TestForgiving", input_caps="text", output_caps="text")
+async def forgiving(text: rm.Text) -> rm.Text:
+    """Takes its cancellation for an answer, and answers."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        Log.lines.append(f"cancelled {text.text}")
+    return text
+
+
 class Count(rm.Node):
     """A source: emits numbers."""
 

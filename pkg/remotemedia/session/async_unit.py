@@ -37,7 +37,7 @@ class AsyncUnit(Unit):
             (call,) = arrivals[target].calls
             self._in_call = True
             await self._process(call, packet)
-            if self._cut is not None:
+            if self._cut is not None or self.stopped:
                 raise asyncio.CancelledError  # the node took its cancellation for an answer
             self._in_call = False
         self._in_call = True
@@ -52,9 +52,10 @@ class AsyncUnit(Unit):
 
     async def settle(self) -> None:
         """Wait until the call has ended, forget the stream, and go on with the next packet."""
-        cut, self._cut = self._cut, None
+        cut = self._cut
         if cut is not None and not cut.done():
             await asyncio.wait([cut])
+        self._cut = None
         await super().settle()
         if cut is not None and cut.cancelled():
             self._in_call = False

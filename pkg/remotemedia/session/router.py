@@ -44,6 +44,7 @@ class Router:
         self.ingress: dict[str, Boundary] = {}
         self.steps: dict[str, Step] = {}
         self.generation = 0
+        self._interrupting = asyncio.Lock()
         self._links: dict[Edge, Link] = {}
         self._boundaries: dict[Edge, Boundary] = {}
         self._units: list[Unit] = []
@@ -99,19 +100,20 @@ class Router:
 
     async def interrupt(self) -> None:
         """Drop everything in flight; when this returns, nothing older can appear."""
-        self.generation += 1
-        # First everything at once, without giving any task a turn; then wait for what was cut off.
-        for unit in self._units:
-            unit.drop(self.generation)
-        self._clear("interrupt")
-        for unit in self._units:
-            await unit.settle()
+        async with self._interrupting:  # a second one starts when the first has settled
+            self.generation += 1
+            # First all at once, without giving any task a turn; then wait for what was cut off.
+            for unit in self._units:
+                unit.drop(self.generation)
+            self._clear("interrupt")
+            for unit in self._units:
+                await unit.settle()
 
     async def stop(self, clock: Clock, timeout_us: int) -> list[str]:
         """End all units and wait for them, within a deadline; the names of those that hang."""
+        for unit in self._units:
+            unit.stop()
         tasks = [unit.task for unit in self._units if unit.task is not None]
-        for task in tasks:
-            task.cancel()
         pending = {task for task in tasks if not task.done()}
         if pending:
             try:

@@ -59,6 +59,8 @@ class Unit:
         The packet that is being worked on.
     generation : int
         Counts interrupts.
+    task : asyncio.Task or None
+        The task; another one after an interrupt that had to cut it off.
     """
 
     def __init__(self, wiring: Wiring, inbox: Inbox, hooks: Hooks) -> None:
@@ -69,14 +71,22 @@ class Unit:
         self.generation = 0
         self.name = "remotemedia:" + ",".join(wiring.steps)[:60]
         self.task: asyncio.Task[None] | None = None
+        self.stopped = False
         self._hooks = hooks
         self._deliveries = 0
 
-    def start(self) -> asyncio.Task[None]:
-        """Start working."""
+    def start(self) -> None:
+        """Start working, unless the session was closed meanwhile."""
+        if self.stopped:
+            return
         self.task = asyncio.get_running_loop().create_task(self.run(), name=self.name)
         self.task.add_done_callback(self._on_done)
-        return self.task
+
+    def stop(self) -> None:
+        """End now; what `task` still does after that is its own affair."""
+        self.stopped = True
+        if self.task is not None:
+            self.task.cancel()
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 
 import pytest
@@ -14,13 +15,22 @@ from remotemedia.manifest import Queue
 from remotemedia.testing import VirtualClock
 from session_nodes import Log, texts
 
+ENDLESS = "TestForgiving"  # answers when it is cancelled, and only then
 ROUNDS = 60  # per seed; bench/ has the long run
 
 
 def random_pipeline(rng: random.Random) -> rm.Pipeline:
     """A random acyclic graph of synchronous, streaming, failing and slow nodes, with queues."""
     p = rm.Pipeline()
-    kinds = ["PassThrough", "TestList", "TestRepeat", "TestSlow", "TestStream", "TestFail"]
+    kinds = [
+        "PassThrough",
+        "TestList",
+        "TestRepeat",
+        "TestSlow",
+        "TestStream",
+        "TestFail",
+        "TestForgiving",
+    ]
     count = rng.randint(1, 7)
     for number in range(count):
         kind = rng.choice(kinds)
@@ -43,25 +53,32 @@ async def one_round(rng: random.Random, clock: VirtualClock) -> None:
     feeder = asyncio.ensure_future(feed(session, rng.randint(0, 60)))
     reader = asyncio.ensure_future(read(session)) if rng.random() < 0.8 else None
     await sleep(clock, rng.randint(0, 200) * 500)
+    beside = asyncio.ensure_future(interrupt(session)) if rng.random() < 0.3 else None
     for _ in range(rng.randint(0, 3)):
         await session.interrupt()
         await sleep(clock, rng.randint(0, 20) * 500)
     if rng.random() < 0.3 and not feeder.done():
         feeder.cancel()
-    if rng.random() < 0.5 and reader is not None:
+    ends = all(node.node_type != ENDLESS for node in p.manifest.nodes)
+    if ends and rng.random() < 0.5 and reader is not None:
         await asyncio.wait([feeder])
         await asyncio.wait_for(reader, None)
     begin = clock.now_us()
     await session.aclose()
     assert clock.now_us() - begin <= 1_000_000
     feeder.cancel()
-    await asyncio.wait([feeder])
+    await asyncio.wait([feeder, *([beside] if beside else [])])
     if reader is not None:
         await reader
     assert asyncio.all_tasks() == {asyncio.current_task()}
     for edge in session.metrics().edges:
         assert edge.in_flight == 0, edge
         assert edge.entered == edge.delivered + sum(edge.dropped.values()), edge
+
+
+async def interrupt(session: rm.Session) -> None:
+    with contextlib.suppress(SessionError):  # closed meanwhile
+        await session.interrupt()
 
 
 async def feed(session: rm.Session, count: int) -> None:

@@ -363,6 +363,51 @@ async def test_closing_is_bounded_when_a_node_ignores_its_cancellation(clock: Vi
     _end_the_stubborn()
 
 
+async def test_a_node_may_catch_its_cancellation_but_what_it_returns_is_dropped(
+    clock: VirtualClock,
+) -> None:
+    p = pipeline("f:TestForgiving z:PassThrough", "f z")
+    async with p.session(clock=clock) as session:
+        begin = clock.now_us()
+        for name in ("x", "y"):
+            await session.send(rm.Text(name))
+            await idle()
+            await session.interrupt()
+        assert clock.now_us() == begin
+        assert Log.lines == ["cancelled x", "cancelled y"]
+        await session.send(rm.Text("z"), to="z")
+        assert seen(await collect(session, 1)) == [("z", "z", 2, 0)]
+    assert_adds_up(session)
+
+
+async def test_interrupts_at_the_same_time_wait_for_each_other(clock: VirtualClock) -> None:
+    p = pipeline("s:TestSlow t:TestSlow", "s t")
+    async with p.session(clock=clock) as session:
+        await session.send(rm.Text("x"))
+        await idle()
+        await asyncio.gather(*(session.interrupt() for _ in range(3)))
+        await session.send(rm.Text("y"))
+        await session.finish()
+        packets = [packet async for packet in session.outputs()]
+    assert [packet.data.text for packet in packets] == ["y", "slow tail", "slow tail"]
+    assert {packet.generation for packet in packets} == {3}
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_closing_in_the_middle_of_an_interrupt_leaves_no_task(clock: VirtualClock) -> None:
+    p = pipeline("s:TestSlow t:TestStream", "s t")
+    session = p.session(clock=clock)
+    await session.open()
+    await session.send(rm.Text("x"))
+    await idle()
+    interrupting = asyncio.ensure_future(session.interrupt())
+    await turn()
+    await session.aclose()
+    await asyncio.wait([interrupting])
+    await idle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_interrupt_is_bounded_too(clock: VirtualClock) -> None:
     p = pipeline("s:TestSlow", s={"stubborn": True})
     async with p.session(clock=clock, close_timeout_ms=500) as session:
