@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from remotemedia.clock import Clock
 from remotemedia.data import Data, Packet
-from remotemedia.errors import ManifestError, Problem
+from remotemedia.errors import ManifestError, Problem, UnavailableError
+from remotemedia.executors import find_executor
 from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
@@ -140,6 +141,8 @@ class Pipeline:
     def validate(self) -> tuple[Problem, ...]:
         """Check everything that can be checked without running; gives the warnings.
 
+        That an executor is not on this host is a warning: the manifest may be meant for another.
+
         Raises
         ------
         ManifestError
@@ -148,7 +151,14 @@ class Pipeline:
         problems = check_declared(self.graph).problems
         if problems:
             raise ManifestError(self._manifest.locate(problems), self._manifest.source)
-        return self._manifest.warnings
+        return (*self._manifest.warnings, *self._manifest.locate(self._missing_executors()))
+
+    def _missing_executors(self) -> Iterator[Problem]:
+        for node in self.graph.nodes.values():
+            try:
+                find_executor(node.spec.executor)
+            except UnavailableError as error:
+                yield Problem(f"does not run here: {error}", ("nodes", node.index, "executor"))
 
     def plan(self) -> Plan:
         """Negotiate formats and place the nodes.

@@ -79,6 +79,9 @@ def test_an_executor_that_is_not_here_is_named() -> None:
     p = rm.Pipeline()
     p.add("Gain", id="g", executor="process")
     p.plan()
+    (warning,) = p.validate()
+    assert warning.path == ("nodes", 0, "executor")
+    assert warning.message.startswith("does not run here: executor 'process' comes with")
     with pytest.raises(UnavailableError, match="node 'g': executor 'process' comes with"):
         p.session()
 
