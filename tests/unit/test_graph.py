@@ -324,7 +324,7 @@ def test_nodes(registry: Registry) -> None:
         "pip install 'no_such_package'",
         "nodes[4].params.level: expected a number <= 1.0, got 2",
         "nodes[4].params.mod: unknown field 'mod' of Pass; did you mean 'mode'?",
-        "nodes[4].params.mode: expected text, got 3",
+        "nodes[4].params.mode: expected text, got 3: write it in quotes",
         "nodes[4].backend: node_type 'Pass' has no backend 'sox'; did you mean 'soxr'? "
         "(it has: numpy, soxr)",
         "nodes[5].params.level: 'level' is 'amount' given again",

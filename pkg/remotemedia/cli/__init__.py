@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from remotemedia.cli.commands import BUILT_IN, Command, find, plugins
 
 if TYPE_CHECKING:
-    import argparse
+    from remotemedia.cli.parser import Parser
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -71,15 +71,17 @@ def _dispatch(arguments: list[str]) -> int:
         )
     name, *rest = arguments
     command = find(name)
-    options = parser_of(name, command).parse_args(rest)
+    options = parser_of(name, command).parse_strictly(rest)
     return command.run(options)
 
 
-def parser_of(name: str, command: Command) -> argparse.ArgumentParser:
+def parser_of(name: str, command: Command) -> Parser:
     """The parser of one command."""
     import argparse
 
-    parser = argparse.ArgumentParser(
+    from remotemedia.cli.parser import Parser
+
+    parser = Parser(
         prog=f"remotemedia {name}",
         description=command.__doc__ or command.SUMMARY,
         formatter_class=argparse.RawDescriptionHelpFormatter,

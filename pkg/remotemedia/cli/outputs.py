@@ -223,6 +223,7 @@ class LineSink:
         self._target = target
         self._destination = Destination(target.path)
         self._lines = 0
+        self._left_out = 0
 
     def write(self, packet: Packet) -> None:
         """Append one line."""
@@ -231,6 +232,7 @@ class LineSink:
         elif isinstance(packet.data, Text):
             line = packet.data.text.encode()
         else:
+            self._left_out += 1
             return
         self._destination.write(line + b"\n")
         self._lines += 1
@@ -238,6 +240,11 @@ class LineSink:
     def finish(self) -> str:
         """Complete it."""
         self._destination.finish()
+        if self._left_out:
+            warn(
+                f"{self._target}: it takes text only; what else came out was left out "
+                f"({self._left_out:,} times): -o FILE.jsonl takes it"
+            )
         return f"{self._target}: {self._lines:,} line{'s' if self._lines != 1 else ''}"
 
     def discard(self) -> None:

@@ -91,19 +91,23 @@ def ports_of(target: Target, plan: Plan, outlets: frozenset[Port]) -> list[Port]
         formats = plan.formats.outputs[port].formats
         if formats is None:
             maybe.append(port)
-        elif any((format_.media == "audio") == (target.kind == "wav") for format_ in formats):
+        elif any(_fits(format_.media, target.kind) for format_ in formats):
             sure.append(port)
     found = sure or maybe
-    if target.kind != "wav":
+    if target.kind == "jsonl":
         return sure + maybe or in_order
+    if target.kind == "text" and found:
+        return sure + maybe
+    what = "audio" if target.kind == "wav" else "text"
     names = ", ".join(f"{node}:{port}" for node, port in found)
     if not found:
         known = ", ".join(
             f"{node}:{port} {plan.formats.outputs[node, port]}" for node, port in in_order
         )
         raise UsageError(
-            f"-o {target.path}: no audio comes out of this pipeline, only {known or 'nothing'}; "
+            f"-o {target.path}: no {what} comes out of this pipeline, only {known or 'nothing'}; "
             f"-o NODE:PORT={target.path} takes it from inside"
+            + (", -o FILE.jsonl what is no text" if what == "text" else "")
         )
     if len(found) > 1:
         raise UsageError(
@@ -111,6 +115,13 @@ def ports_of(target: Target, plan: Plan, outlets: frozenset[Port]) -> list[Port]
             f"say which, e.g. -o {found[0][0]}:{found[0][1]}={target.path}"
         )
     return found
+
+
+def _fits(media: str, kind: str) -> bool:
+    """Whether a kind of file is made for this: text for text, JSON lines for all but audio."""
+    if kind == "jsonl":
+        return media != "audio"
+    return media == ("audio" if kind == "wav" else "text")
 
 
 def check_paths(targets: list[Target], *read: str | None) -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from remotemedia.cli.commands import BUILT_IN
-from remotemedia.cli.failure import UsageError, warn
+from remotemedia.cli.failure import CommandError, UsageError, os_error, warn
 from remotemedia.cli.inputs import FORMATS, Input
 from remotemedia.cli.json_lines import packet_line
 from remotemedia.cli.loading import load_pipeline, with_outputs
@@ -60,7 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", metavar="NODE[:PORT]", help="where the input goes (default: every open input)")
     add("--input-format", choices=FORMATS, help="what the input is")
     add("--output-format", choices=("wav", "jsonl", "text"), help="what the outputs are")
-    add("--encoding", choices=[*WRITABLE], help="samples of WAV outputs (default: as the input)")
+    add(
+        "--encoding",
+        choices=[one.value for one in WRITABLE],
+        help="samples of WAV outputs (default: as the input)",
+    )
     add("--block-ms", type=_milliseconds, default=20.0, metavar="MS", help="audio block (20)")
     add("--realtime", action="store_true", help="feed the input at the speed of its clock")
     add(
@@ -256,7 +260,15 @@ class Job:
 
     def _print(self, line: str) -> None:
         self._progress.clear()
-        print(line, file=self._out, flush=True)
+        self._write(line)
+
+    def _write(self, line: str) -> None:
+        try:
+            print(line, file=self._out, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CommandError(f"stdout: writing failed: {os_error(error)}") from error
 
     def _tell(self, events: Sequence[Event]) -> int:
         for event in events:
@@ -286,7 +298,7 @@ class Job:
         if len(self.errors) > SHOWN_ERRORS:
             warn(f"{len(self.errors) - SHOWN_ERRORS} more items were skipped")
         if self.options.json:
-            print(summary.to_json().decode(), file=self._out, flush=True)
+            self._write(summary.to_json().decode())
         elif not self.options.quiet:
             print("\n".join(["", *summary.lines()]), file=sys.stderr)
             for line in self._unkept():
@@ -302,7 +314,10 @@ class Job:
 
 
 def _milliseconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0.1 <= value <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0.1 to 10000 ms")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number within 0.1 to 10000, ms")
     return value

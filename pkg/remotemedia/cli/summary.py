@@ -67,15 +67,15 @@ class Summary(msgspec.Struct, kw_only=True):
         }
         lines += [f"dropped on {edge}: {reasons}" for edge, reasons in lost.items()]
         if self.realtime_factor is not None:
+            digits = 0 if self.realtime_factor >= 10 else 2
             lines.append(
+                f"{'interrupted after ' if self.interrupted else ''}"
                 f"{self.media_s:.2f} s of audio in {self.elapsed_s:.2f} s: "
-                f"{self.realtime_factor:.0f} × real time"
-                if self.realtime_factor >= 10
-                else f"{self.media_s:.2f} s of audio in {self.elapsed_s:.2f} s: "
-                f"{self.realtime_factor:.2f} × real time"
+                f"{self.realtime_factor:.{digits}f} × real time"
             )
         else:
-            lines.append(f"done in {self.elapsed_s:.2f} s")
+            how = "interrupted after" if self.interrupted else "done in"
+            lines.append(f"{how} {self.elapsed_s:.2f} s")
         return lines + [f"wrote {output}" for output in self.outputs]
 
     def to_json(self) -> bytes:

@@ -152,8 +152,18 @@ def _translate(
         message,
     )
     if ", got " not in message and not message.startswith("Invalid "):
-        message += f", got {show(value)}"
+        message += f", got {show(value)}{_remedy(message, value)}"
     findings.add(message[:1].lower() + message[1:], path)
+
+
+def _remedy(message: str, value: object) -> str:
+    """What to write where YAML reads something else than people mean."""
+    if message.endswith("true or false") and isinstance(value, str):
+        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(value.lower())
+        return f": write {meant}" if meant else ""
+    if message.lower() == "expected text":
+        return ": write it in quotes" if isinstance(value, (bool, int, float)) else ""
+    return ""
 
 
 def _bare(kind: Any) -> tuple[Any, msgspec.Meta | None]:

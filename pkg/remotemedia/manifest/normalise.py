@@ -37,7 +37,11 @@ def normalise(document: Document, findings: Findings) -> dict[str, Any]:
     """
     tree = document.tree
     if not isinstance(tree, dict):
-        findings.add("a manifest is a mapping with version, nodes and connections", ())
+        findings.add(
+            "a manifest is a mapping with version, nodes and connections"
+            " (remotemedia init writes one to start from)",
+            (),
+        )
         return {}
     # A field without a value (``connections:``) is a field left out. Aliases share parts of the
     # tree, so whatever changes is copied first.
@@ -75,8 +79,7 @@ def _check_version(root: dict[str, Any], findings: Findings) -> None:
         findings.add(f"'version' is missing: write version: {VERSION}", ())
     elif version != VERSION:
         findings.add(
-            f"version {show(version)} is not known: write version: {VERSION}, and what the other "
-            "problems name",
+            f"version {show(version)} is not known: write version: {VERSION}",
             ("version",),
         )
     root["version"] = VERSION

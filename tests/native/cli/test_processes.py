@@ -278,6 +278,7 @@ def test_a_signal_ends_the_input(
         err = process.stderr.read().decode()
         assert process.wait(50) == code
     assert "Traceback" not in err
+    assert "interrupted after " in err
     assert samples(out) == samples(recording)
     assert len((tmp_path / "n.jsonl").read_text().splitlines()) == 100
     assert not list(tmp_path.glob(".out*"))

@@ -50,9 +50,31 @@ def test_what_is_unknown_is_refused(arguments: list[str], message: str, capsys: 
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
-def test_wrong_options_are_refused(capsys: Capture) -> None:
-    assert main(["run"]) == 2
-    assert "the following arguments are required: MANIFEST" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "the following arguments are required: MANIFEST"),
+        ("p.yaml --realtim", "unknown option --realtim; did you mean '--realtime'?"),
+        ("p.yaml --encodin=pcm8", "unknown option --encodin; did you mean '--encoding'?"),
+        ("p.yaml --xyzzy", "unknown option --xyzzy"),
+        ("p.yaml in.wav", "'in.wav' is one argument too many"),
+        ("p.yaml --block-ms x", "argument --block-ms: 'x' is no number within 0.1 to 10000, ms"),
+        (
+            "p.yaml --block-ms nan",
+            "argument --block-ms: 'nan' is no number within 0.1 to 10000, ms",
+        ),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    arguments: str, message: str, capsys: Capture
+) -> None:
+    assert main(["run", *arguments.split()]) == 2
+    assert capsys.readouterr().err == f"error: {message} (see: remotemedia run --help)\n"
+
+
+def test_choices_are_listed_as_they_are_written(capsys: Capture) -> None:
+    assert main(["run", "p.yaml", "--encoding", "mp3"]) == 2
+    assert "<Encoding" not in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -165,6 +165,16 @@ def test_ports_are_chosen(recording: Path, tmp_path: Path) -> None:
     assert load(tmp_path / "a.wav") == load(tmp_path / "b.wav") == load(recording)
 
 
+def test_a_text_file_takes_text_only(recording: Path, tmp_path: Path, capsys: Capture) -> None:
+    manifest = write(tmp_path / "p.yaml", GAIN.replace("PassThrough", "AudioLevel"))
+    path = tmp_path / "o.txt"
+    assert run(manifest, "-q", "-i", recording, "-o", path) == 2
+    assert "no text comes out of this pipeline, only out.2:out json" in error(capsys)
+    assert not path.exists()
+    assert run(manifest, "-q", "-i", recording, "-o", f"out.2={path}") == 0
+    assert "it takes text only; what else came out was left out (3 times)" in error(capsys)
+
+
 def test_a_tap_does_not_change_what_else_comes_out(
     recording: Path, tmp_path: Path, capsys: Capture
 ) -> None:

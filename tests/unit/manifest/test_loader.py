@@ -185,12 +185,12 @@ connections:
 - {from: 3, from_port: x, to: b}
 """
     assert problems(text) == [
-        "3:21: expected text, got 3",
+        "3:21: expected text, got 3: write it in quotes",
         "3:32: expected a mapping, got a list",
         "3:49: expected true or false, got 4",
         "5:17: expected 'node' or 'node:port', got 'b:c d'",
         "5:31: expected the name of a port, got 3",
-        "6:10: expected text, got 3",
+        "6:10: expected text, got 3: write it in quotes",
     ]
 
 
@@ -243,7 +243,7 @@ def test_version_and_name() -> None:
     assert problems(TEXT.replace("v1", "v2"))[0].startswith("1:10: version 'v2' is not known")
     twice = "name: a\nmetadata: {name: a}\n" + TEXT
     assert load_manifest(twice).metadata.name == "a"
-    assert problems("name: 3\n" + TEXT) == ["1:7: expected text, got 3"]
+    assert problems("name: 3\n" + TEXT) == ["1:7: expected text, got 3: write it in quotes"]
     kept = load_manifest("metadata: {extra: 1, x: 2, name: }\n" + TEXT)
     assert kept.metadata == Metadata(extra={"extra": 1, "x": 2})
     assert [str(warning) for warning in kept.warnings] == [
@@ -291,7 +291,7 @@ def test_manifests_locate_what_others_find() -> None:
 
 def test_places_behind_aliases() -> None:
     found = problems("version: v1\nnodes:\n- {id: a, node_type: &t 3}\n- {id: b, node_type: *t}\n")
-    assert found == ["3:22: expected text, got 3", "4:22: expected text, got 3"]
+    assert found == [f"{at}:22: expected text, got 3: write it in quotes" for at in (3, 4)]
     text = "version: v1\nnodes:\n- {id: a, node_type: A, policy: &p {retry: {attempts: x}}}\n"
     found = problems(text + "- {id: b, node_type: A, policy: *p}\n")
     assert found == [
