@@ -61,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it."""
     path = options.file
+    if os.path.isdir(path):
+        raise UsageError(f"{path}: it is a folder; name a file")
     if path != "-" and os.path.exists(path) and not options.force:
         raise UsageError(f"{path} exists already: choose another name, or --force to overwrite it")
     if os.path.splitext(path)[1].lower() not in (".yaml", ".yml", ""):

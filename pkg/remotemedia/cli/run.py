@@ -273,10 +273,12 @@ class Job:
     def _tell(self, events: Sequence[Event]) -> int:
         for event in events:
             error = str(event.error)
+            if event.node is not None and f"node {event.node!r}" not in error:
+                error = f"node {event.node!r}: {error}"
             self.errors.append(error)
             if len(self.errors) <= SHOWN_ERRORS:
                 self._progress.clear()
-                warn(f"skipped an item: {error}")
+                warn(f"skipped an item: {error} (item {event.sequence + 1} of the input)")
         return len(events)
 
     async def _tell_async(self, events: AsyncIterator[Event]) -> None:

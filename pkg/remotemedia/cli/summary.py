@@ -56,7 +56,7 @@ class Summary(msgspec.Struct, kw_only=True):
                     node.node_type,
                     f"{node.count:,}",
                     f"{node.errors:,}",
-                    *(show_us(time) if node.count else "-" for time in times),
+                    *(show_us(time) if node.count > node.errors else "-" for time in times),
                 )
             )
         lines = table(rows, right=range(2, 8))

@@ -143,7 +143,10 @@ def _decode(text: str | bytes, name: str) -> str:
         elif len(size := text.encode("utf-8")) > limits.MAX_BYTES:
             _fail(_too_long(len(size)), name)
     except UnicodeError as error:
-        _fail(f"no valid UTF-8: {error}"[:200], name)
+        where = (
+            f"{error.reason}, at {error.start}" if isinstance(error, UnicodeDecodeError) else error
+        )
+        _fail(f"no valid UTF-8 ({where})"[:160] + ": save it as UTF-8, or name another file", name)
     return text.removeprefix("\ufeff")
 
 

@@ -241,3 +241,8 @@ def test_requirements_are_read_from_the_metadata(monkeypatch: pytest.MonkeyPatch
         ("soxr", "1.0", "native"),
         ("pytest", "9.1", "dev"),
     ]
+
+
+def test_init_refuses_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--force", str(tmp_path)]) == 2
+    assert f"{tmp_path}: it is a folder; name a file" in capsys.readouterr().err

@@ -165,6 +165,18 @@ def test_ports_are_chosen(recording: Path, tmp_path: Path) -> None:
     assert load(tmp_path / "a.wav") == load(tmp_path / "b.wav") == load(recording)
 
 
+def test_what_was_skipped_is_told_with_its_place(tmp_path: Path, capsys: Capture) -> None:
+    manifest = write(
+        tmp_path / "p.yaml", "{version: v1, nodes: [{id: sum, node_type: Calculator}]}"
+    )
+    lines = '{"operation": "add", "operands": [1, 2]}\n{"operation": "add"}\n'
+    source = write(tmp_path / "in.jsonl", lines)
+    assert run(manifest, "-i", source, "--on-error", "skip") == 1
+    err = error(capsys)
+    assert "warning: skipped an item: node 'sum': Calculator: operands must be a list" in err
+    assert "(item 2 of the input)" in err
+
+
 def test_a_text_file_takes_text_only(recording: Path, tmp_path: Path, capsys: Capture) -> None:
     manifest = write(tmp_path / "p.yaml", GAIN.replace("PassThrough", "AudioLevel"))
     path = tmp_path / "o.txt"

@@ -93,7 +93,10 @@ class Calculator(Node):
             operation = value.get("operation", operation)
             given = value.get("operands")
             if not isinstance(given, list | tuple):
-                raise DataError(f"Calculator: operands must be a list, not {given!r:.100}")
+                raise DataError(
+                    f"Calculator: operands must be a list, not {given!r:.100}: "
+                    'give {"operands": [1, 2]}'
+                )
             operands = list(given)
         if len(operands) == 1 and self.params.operand is not None:
             operands.append(self.params.operand)
