@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -214,8 +215,9 @@ class Pipeline:
         async with self.session(clock=clock) as session:
             if on_error == "raise":
                 session.fail_on_error()
-            async for packet in session.stream(inputs, to):
-                yield packet
+            async with aclosing(session.stream(inputs, to)) as packets:
+                async for packet in packets:
+                    yield packet
 
     def session(self, *, clock: Clock | None = None, close_timeout_ms: int = 2_000) -> Session:
         """A live session, to be used with ``async with``."""

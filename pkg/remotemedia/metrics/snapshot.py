@@ -42,7 +42,7 @@ class EdgeMetrics(msgspec.Struct, frozen=True):
         Items that were put into the edge, and that came out of it.
     dropped : dict of str to int
         Items that were lost, by reason: ``drop_oldest``, ``drop_newest``, ``latest``,
-        ``interrupt``, ``close``.
+        ``interrupt``, ``cancelled``, ``failed``, ``close``.
     in_flight : int
         Items waiting in it now.
     max_depth : int

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
 from remotemedia.session.boundary import Inbox
-from remotemedia.session.island import describe_output, no_such_port
+from remotemedia.session.island import describe_output, iterate, no_such_port
 from remotemedia.session.unit import Hooks, Unit, turn
 from remotemedia.session.wiring import Wiring
 
@@ -80,7 +81,9 @@ class AsyncUnit(Unit):
                 result = await result
                 elapsed = clock() - then
                 await self._emit_all(result, packet)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_cancelled(error):
+                raise
             step.errors += 1
             step.unrecorded += not elapsed
             self._fail(step, error)
@@ -98,17 +101,24 @@ class AsyncUnit(Unit):
             if inspect.isawaitable(result):
                 result = await result
             await self._emit_all(result, self._tail_origin())
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_cancelled(error):
+                raise
             self.step.errors += 1
             self._fail(self.step, error)
+
+    def _is_cancelled(self, error: BaseException) -> bool:
+        """Whether the unit is; else the node met a cancellation in its own affairs: a failure."""
+        cancelled = isinstance(error, asyncio.CancelledError)
+        return cancelled and self.task is not None and self.task.cancelling() > 0
 
     async def _emit_all(self, result: Any, origin: Packet) -> None:
         if result is None:
             return
         if result.__class__ in DATA_TYPES or result.__class__ is Emit:
             await self._emit(result, origin)
-        elif isinstance(result, (list, tuple, Iterator)):
-            for item in result:
+        elif (items := iterate(result)) is not None:
+            for item in items:
                 await self._emit(item, origin)
         else:
             raise NodeOutputError(describe_output(self.step, result), node=self.step.id)
@@ -142,12 +152,11 @@ class SourceUnit(AsyncUnit):
 
     async def settle(self) -> None:
         """Forget the stream."""
-        self.step.node.reset()
+        await Unit.settle(self)
 
     async def _produce(self) -> None:
-        produce = self.step.node.produce  # type: ignore[attr-defined]
         clock, step = self._hooks.clock, self.step
-        items = _as_async(produce())
+        items = _items_of(step.node)
         sequence = 0
         try:
             then = clock()
@@ -159,19 +168,26 @@ class SourceUnit(AsyncUnit):
                 await self._emit(item, self.packet)
                 sequence += 1
                 then = clock()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_cancelled(error):
+                raise
             step.errors += 1
             self._fail(step, error)
         finally:
             await items.aclose()  # type: ignore[attr-defined]
 
 
-async def _as_async(items: Any) -> AsyncIterator[Any]:
+async def _items_of(source: Any) -> AsyncIterator[Any]:
     """Items of a synchronous or asynchronous source; a synchronous one gives others a turn."""
-    if hasattr(items, "__aiter__"):
+    items = source.produce()
+    if not hasattr(items, "__aiter__"):
+        for item in items:
+            yield item
+            await turn()
+    elif hasattr(items, "aclose"):
+        async with aclosing(items):  # its clean-up is over before the node is closed
+            async for item in items:
+                yield item
+    else:
         async for item in items:
             yield item
-        return
-    for item in items:
-        yield item
-        await turn()

@@ -93,6 +93,8 @@ class Boundary(Outlet):
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():  # else the packet was let in before the cancellation came
+                if (turn, packet) in self._senders:  # it holds on to the packet
+                    self._senders.remove((turn, packet))
                 self._count_dropped("cancelled", 1)
             raise
 
@@ -228,4 +230,9 @@ async def wait_in(waiters: list[asyncio.Future[None]]) -> None:
     """Wait until `wake_all` is called with the same list."""
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     waiters.append(waiter)
-    await waiter
+    try:
+        await waiter
+    except asyncio.CancelledError:
+        if waiter in waiters:
+            waiters.remove(waiter)
+        raise

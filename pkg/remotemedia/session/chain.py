@@ -29,7 +29,7 @@ class Step:
     errors : int
         Calls that raised or broke the contract.
     unrecorded : int
-        Those of them that left no duration.
+        Calls that left no duration, or none yet: a generator's that still runs.
     direct : int
         Items sent straight to it by the client, past the edges.
     routes : mapping of port to tuple of Link
@@ -118,16 +118,19 @@ class Chain:
     def fold(self, rows: int = FOLD_ROWS) -> None:
         """Sort the clock readings of whole passes into histograms once there are `rows` of them.
 
-        Only to be called between passes.
+        A row that is not whole stays: a pass may have been cut off by an interrupt.
         """
         for rest in self._suffixes.values():
             rest.fold(rows)
         stamps, width = self.stamps, len(self.calls) + 1
-        if len(stamps) < rows * width or not stamps:
+        if len(stamps) < max(rows, 1) * width:
             return
+        whole = len(stamps) - len(stamps) % width
+        rest_of_row = stamps[whole:]
+        del stamps[whole:]
         # Packing a list of floats is 2 to 4 times quicker than np.fromiter or np.array.
-        packed = struct.pack(f"{len(stamps)}d", *stamps)
-        stamps.clear()
+        packed = struct.pack(f"{whole}d", *stamps)
+        stamps[:] = rest_of_row
         table = np.frombuffer(packed).reshape(-1, width)
         durations = np.subtract(table[:, 1:].T, table[:, :-1].T, order="C")
         if self.link is not None:

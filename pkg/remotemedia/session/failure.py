@@ -8,6 +8,10 @@ import msgspec
 
 from remotemedia.errors import NodeError, RemoteMediaError
 
+FAILURES = (Exception, GeneratorExit)
+"""What a synchronous call may raise that concerns its item alone. Nobody closes a call, so that a
+`GeneratorExit`, too, is the node's own; `KeyboardInterrupt` and the like are not."""
+
 
 class Event(msgspec.Struct, frozen=True, eq=False):
     """Something that happened in a session.
@@ -34,7 +38,7 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     traceback: str
 
 
-def node_error(node_id: str, type_name: str, error: Exception) -> RemoteMediaError:
+def node_error(node_id: str, type_name: str, error: BaseException) -> RemoteMediaError:
     """`error` as one of ours: itself, or a `NodeError` that is caused by it."""
     if isinstance(error, RemoteMediaError):
         if error.node is None:
@@ -48,7 +52,7 @@ def node_error(node_id: str, type_name: str, error: Exception) -> RemoteMediaErr
 
 
 def error_event(
-    node_id: str, type_name: str, error: Exception, sequence: int, port: str | None = None
+    node_id: str, type_name: str, error: BaseException, sequence: int, port: str | None = None
 ) -> Event:
     """The event of a failed item."""
     ours = node_error(node_id, type_name, error)

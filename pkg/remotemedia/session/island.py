@@ -19,13 +19,16 @@ from remotemedia.data import DATA_TYPES, Data
 from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
 from remotemedia.session.chain import FOLD_ROWS, Chain, Link, Step
+from remotemedia.session.failure import FAILURES
 
 Delivery = tuple[Link, Data]
 """An item and the link by which it leaves the island."""
-Failure = Callable[[Step, Exception], None]
+Failure = Callable[[Step, BaseException], None]
 """Called with what a node raised, after its item was dropped."""
 
 _DONE = object()
+
+MAX_READINGS = 1 << 20  # of the clock, that wait to be folded: 32 MiB of them
 
 
 class _Fan:
@@ -67,16 +70,23 @@ class Island:
 
     Attributes
     ----------
-    chains : list of Chain
-        All that were ever pushed into; their readings are folded here.
+    rows : int
+        Passes after which the readings of a chain are folded; a power of two.
     """
 
     def __init__(self, on_failure: Failure, clock: Callable[[], float] = perf_counter) -> None:
         self._on_failure = on_failure
         self.clock = clock
         self.stack: list[_Fan | _Items] = []
-        self.chains: list[Chain] = []
+        self.rows = FOLD_ROWS
+        self._chains: list[Chain] = []
         self._emitted = 0
+
+    def watch(self, chains: Iterable[Chain]) -> None:
+        """Fold the readings of these chains: all that are ever pushed into."""
+        self._chains = list(chains)
+        rows = MAX_READINGS // max(1, 2 * len(self._chains))  # of a node: before it and after it
+        self.rows = min(FOLD_ROWS, max(64, 1 << rows.bit_length() - 1))
 
     @property
     def busy(self) -> bool:
@@ -110,7 +120,7 @@ class Island:
                         return link, data
                     chain = link.chain
                     continue
-            except Exception as error:
+            except FAILURES as error:
                 self.failed(chain, error)
                 return None
             self.take(chain, data)
@@ -124,7 +134,7 @@ class Island:
             return None
         return (link, data) if link.chain is None else self.push(link.chain, data)
 
-    def failed(self, chain: Chain, error: Exception) -> None:
+    def failed(self, chain: Chain, error: BaseException) -> None:
         """A call in a chain raised: the clock readings tell which."""
         position = chain.position
         chain.end_row(position)
@@ -140,9 +150,15 @@ class Island:
             else:
                 chain.barren += 1
             return
-        items = _items(result)
+        try:
+            items = iterate(result)
+        except FAILURES as error:
+            chain.end_row(position)
+            self._fail(step, error)
+            return
         timed = items is result
         chain.end_row(position if timed or items is None else position + 1)
+        step.unrecorded += timed  # until it ends
         rest = chain.suffix(position + 1) if position + 1 < len(chain.calls) else None
         self._start(step, result, items, rest, timed)
 
@@ -171,27 +187,38 @@ class Island:
     def emit(self, step: Step, result: Any) -> None:
         """Let what a node returned outside `process` (its tail, a source's items) flow on."""
         if result is not None:
-            self._start(step, result, _items(result), None, timed=False)
+            try:
+                items = iterate(result)
+            except FAILURES as error:
+                self._fail(step, error, recorded=True)
+                return
+            self._start(step, result, items, None, timed=False, recorded=True)
 
-    def fold(self, rows: int = FOLD_ROWS) -> None:
+    def fold(self, rows: int | None = None) -> None:
         """Bound the memory of the clock readings; between items only."""
-        for chain in self.chains:
-            chain.fold(rows)
+        for chain in self._chains:
+            chain.fold(rows or self.rows)
 
     def drop(self) -> None:
         """Forget all items in flight (after an interrupt)."""
         while self.stack:
             frame = self.stack.pop()
             if isinstance(frame, _Items):
-                _close(frame.items)
+                self._close(frame)
 
     # -- what is not one item in, one item out -----------------------------------------------
 
     def _start(
-        self, step: Step, result: Any, items: Iterator[Any] | None, rest: Chain | None, timed: bool
+        self,
+        step: Step,
+        result: Any,
+        items: Iterator[Any] | None,
+        rest: Chain | None,
+        timed: bool,
+        recorded: bool = False,
     ) -> None:
         if items is None:
-            self._fail(step, NodeOutputError(describe_output(step, result), node=step.id))
+            self._fail(step, NodeOutputError(describe_output(step, result), node=step.id), recorded)
         else:
             self.stack.append(_Items(step, items, rest, timed))
 
@@ -201,29 +228,30 @@ class Island:
         item: Any
         try:
             item = next(frame.items, _DONE)
-        except Exception as error:
+        except FAILURES as error:
             self.stack.pop()
-            self._fail(step, error, recorded=not frame.timed)
+            self._fail(step, error, recorded=True)
             return None
         frame.elapsed += clock() - then
         if item is _DONE:
             self.stack.pop()
             if frame.timed:
+                step.unrecorded -= 1
                 step.latency.record(frame.elapsed)
             return None
-        port: str = step.default
+        port: Any = step.default
         if item.__class__ is Emit:
             port, item = item
         self._emitted += 1
-        if not self._emitted & 1023:  # a generator without end must not fill the memory
+        if not self._emitted & (self.rows - 1):  # a generator without end must not fill the memory
             self.fold()
-        links = step.routes.get(port)
+        links = step.routes.get(port) if isinstance(port, str) else None
         if links is None or item.__class__ not in DATA_TYPES:
             self.stack.pop()
-            _close(frame.items)
+            self._close(frame)
             message = describe_output(step, item) if links is not None else no_such_port(step, port)
             wrong = NodeOutputError(message, node=step.id, port=str(port))
-            self._fail(step, wrong, recorded=not frame.timed)
+            self._fail(step, wrong, recorded=True)
             return None
         if frame.rest is not None:
             return self.push(frame.rest, item)
@@ -234,13 +262,21 @@ class Island:
         if links:
             self.stack.append(_Fan(links, data))
 
-    def _fail(self, step: Step, error: Exception, recorded: bool = False) -> None:
+    def _close(self, frame: _Items) -> None:
+        close = getattr(frame.items, "close", None)
+        if close is not None:
+            try:
+                close()
+            except FAILURES as error:
+                self._fail(frame.step, error, recorded=True)
+
+    def _fail(self, step: Step, error: BaseException, recorded: bool = False) -> None:
         step.errors += 1
         step.unrecorded += not recorded
         self._on_failure(step, error)
 
 
-def _items(result: Any) -> Iterator[Any] | None:
+def iterate(result: Any) -> Iterator[Any] | None:
     """An iterator over what a node returned; None when that is nothing that a node may return."""
     kind = result.__class__
     items: Iterator[Any]
@@ -252,12 +288,6 @@ def _items(result: Any) -> Iterator[Any] | None:
     if isinstance(result, (str, bytes, bytearray, dict, np.ndarray)):
         return None
     return iter(result) if isinstance(result, Iterable) else None
-
-
-def _close(items: Iterator[Any]) -> None:
-    close = getattr(items, "close", None)
-    if close is not None:
-        close()
 
 
 def describe_output(step: Step, value: object) -> str:

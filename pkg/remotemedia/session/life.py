@@ -13,13 +13,12 @@ from remotemedia.plan import Plan
 
 def context(plan: Plan, node_id: str, clock: Clock) -> Context:
     """What a node is told when it opens."""
-    inputs = plan.formats.inputs.items()
-    outputs = plan.formats.outputs.items()
+    node, inputs, outputs = plan.graph.nodes[node_id], plan.formats.inputs, plan.formats.outputs
     return Context(
         node=node_id,
         clock=clock,
-        inputs={port: caps for (node, port), caps in inputs if node == node_id},
-        outputs={port: caps for (node, port), caps in outputs if node == node_id},
+        inputs={port: inputs[node_id, port] for port in node.inputs},
+        outputs={port: outputs[node_id, port] for port in node.outputs},
     )
 
 

@@ -109,6 +109,11 @@ class Router:
             for unit in self._units:
                 await unit.settle()
 
+    def release(self) -> None:
+        """Let go those who wait to put something in: nothing takes it any more."""
+        for boundary in dict.fromkeys(self.ingress.values()):
+            boundary.clear("failed")
+
     async def stop(self, clock: Clock, timeout_us: int) -> list[str]:
         """End all units and wait for them, within a deadline; the names of those that hang."""
         for unit in self._units:

@@ -13,8 +13,8 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, refusal
-from remotemedia.session.chain import FOLD_ROWS, Chain, Step
-from remotemedia.session.failure import Event, error_event, node_error
+from remotemedia.session.chain import Chain, Step
+from remotemedia.session.failure import FAILURES, Event, error_event, node_error
 from remotemedia.session.island import Delivery, Island
 from remotemedia.session.life import context, create_nodes
 from remotemedia.session.outlet import Outlet
@@ -22,8 +22,6 @@ from remotemedia.session.report import CLIENT, direct_edge, snapshot
 from remotemedia.session.wiring import Wiring
 
 OnError = Literal["raise", "skip"]
-
-_FOLD_EVERY = FOLD_ROWS - 1  # a mask on sequence numbers
 
 
 class Run:
@@ -36,7 +34,8 @@ class Run:
     plan : Plan
         All nodes synchronous and inline.
     inputs : iterable of Data
-        Numbered from 0 in `Packet.sequence`. Sources of the graph run after them, in turns.
+        Numbered from 0 in `Packet.sequence`. Sources of the graph run after them, in turns, which
+        are numbered on.
     to : str, optional
         ``"node"`` or ``"node:port"``; by default every source that accepts the type.
     on_error : str
@@ -92,7 +91,7 @@ class Run:
             boundary=_unreachable,
             inside=lambda edge: True,  # nothing runs beside anything: a queue would stay empty
         )
-        self._island.chains = list(self._wiring.arrivals.values())
+        self._island.watch(self._wiring.arrivals.values())
         self._packets = self._produce()
 
     def __iter__(self) -> Iterator[Packet]:
@@ -135,8 +134,10 @@ class Run:
                 self._island.emit(*rest)
                 yield from self._deliver(None)
         finally:
-            self._island.drop()
-            _close(opened)
+            try:
+                self._island.drop()
+            finally:
+                _close(opened)
 
     def _feed(self) -> Iterator[Packet]:
         """Run the inputs.
@@ -153,10 +154,11 @@ class Run:
         outlet = link.outlet if link is not None and link.chain is None else None
         node, port = (outlet.node, outlet.port) if outlet else ("", "")
         clock = island.clock
+        fold_every = island.rows - 1  # a mask on sequence numbers
         straight = -1
         for sequence, data in enumerate(self._inputs):
             self._sequence = sequence
-            if not sequence & _FOLD_EVERY:
+            if not sequence & fold_every:
                 island.fold()
             if not accepts(data):
                 for other in self._choose(data):
@@ -174,7 +176,7 @@ class Run:
                         if kind not in DATA_TYPES:
                             plain = False
                             break
-            except Exception as error:
+            except FAILURES as error:
                 island.failed(chain, error)
                 continue
             if not plain:
@@ -201,13 +203,13 @@ class Run:
         """What comes after the inputs: the items of sources in turns, then the tails."""
         steps = self._wiring.steps
         sources = [
-            (steps[node_id], iter(steps[node_id].node.produce()))  # type: ignore[attr-defined]
+            (steps[node_id], _produce(steps[node_id].node))
             for node_id in self.plan.graph.order
             if self.plan.placements[node_id].is_source
         ]
         clock = self._island.clock
-        turn = 0
         while sources:
+            self._sequence += 1
             for source in list(sources):
                 step, items = source
                 then = clock()
@@ -216,21 +218,19 @@ class Run:
                 except StopIteration:
                     sources.remove(source)
                     continue
-                except Exception as error:
+                except FAILURES as error:
                     sources.remove(source)
                     step.errors += 1
                     step.unrecorded += 1
                     self._on_failure(step, error)
                     continue
                 step.latency.record(clock() - then)
-                self._sequence = turn
                 yield step, [item]
-            turn += 1
             self._island.fold()
         for node_id in self.plan.graph.order:
             try:
                 result = steps[node_id].node.finish()
-            except Exception as error:
+            except FAILURES as error:
                 steps[node_id].errors += 1
                 self._on_failure(steps[node_id], error)
                 continue
@@ -242,7 +242,7 @@ class Run:
             try:
                 node.open(context(self.plan, node_id, clock))
             except Exception as error:
-                raise node_error(node_id, type(node).__name__, error) from error
+                raise node_error(node_id, type(node).__name__, error)  # noqa: B904 - has its cause
             opened[node_id] = node
 
     def _arrival(self, entry: Entry) -> Chain:
@@ -261,7 +261,7 @@ class Run:
         self._note(Event("error", error.node, error.port, self._sequence, error, str(error)))
         return ()
 
-    def _on_failure(self, step: Step, error: Exception) -> None:
+    def _on_failure(self, step: Step, error: BaseException) -> None:
         event = error_event(step.id, type(step.node).__name__, error, self._sequence)
         if self._skip:
             self._note(event)
@@ -285,6 +285,10 @@ def _close(nodes: dict[str, Node]) -> None:
             errors.append(node_error(node_id, type(node).__name__, error))
     if errors:
         raise errors[0]
+
+
+def _produce(node: Any) -> Iterator[Any]:
+    yield from node.produce()
 
 
 def _accepts_nothing(data: Data) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -120,17 +120,16 @@ class Session:
         if self._state == "closed":
             return
         self._state = "closed"
-        for name in await self._router.stop(self.clock, self._close_timeout_us):
-            error = SessionError(
-                f"{name.removeprefix('remotemedia:')} ignored its cancellation for "
-                f"{self._close_timeout_us // 1000} ms and was left behind"
-            )
-            self._note(Event("error", None, None, self._sequence, error, str(error)))
-        for node_id in self.plan.graph.order:
-            node = self._opened.pop(node_id, None)
-            if node is not None:
-                await self._close_node(node_id, node)
-        wake_all(self._event_waiters)
+        try:
+            for name in await self._router.stop(self.clock, self._close_timeout_us):
+                error = SessionError(
+                    f"{name.removeprefix('remotemedia:')} ignored its cancellation for "
+                    f"{self._close_timeout_us // 1000} ms and was left behind"
+                )
+                self._note(Event("error", None, None, self._sequence, error, str(error)))
+        finally:
+            await self._close_nodes()
+            wake_all(self._event_waiters)
 
     async def finish(self) -> None:
         """End of input: the tails come out, then `outputs` ends. Does not wait for that."""
@@ -220,7 +219,7 @@ class Session:
 
     async def stream(
         self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
-    ) -> AsyncIterator[Packet]:
+    ) -> AsyncGenerator[Packet]:
         """Feed a source and read the outputs at the same time, then finish: the usual form.
 
         An error of the source ends the stream with that error.
@@ -265,8 +264,13 @@ class Session:
                 for data in source:
                     await self.send(data, to)
             await self.finish()
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            failed = SessionError("the source of the stream was cancelled")
+            failed.__cause__ = error
+            self._router.client.fail(failed)
         except BaseException as error:
             self._router.client.fail(error)
 
@@ -282,6 +286,16 @@ class Session:
                 raise
             raise wrapped from error
         self._opened[node_id] = node
+
+    async def _close_nodes(self) -> None:
+        """Close all that are open, in topological order, even if that is cancelled meanwhile."""
+        while self._opened:
+            node_id = next(iter(self._opened))
+            try:
+                await self._close_node(node_id, self._opened.pop(node_id))
+            except BaseException:
+                await self._close_nodes()
+                raise
 
     async def _close_node(self, node_id: str, node: Node) -> None:
         try:
@@ -305,7 +319,7 @@ class Session:
         if self._state == "closed":
             raise SessionClosedError("this session is closed")
 
-    def _on_failure(self, step: Step, error: Exception, sequence: int) -> None:
+    def _on_failure(self, step: Step, error: BaseException, sequence: int) -> None:
         event = error_event(step.id, type(step.node).__name__, error, sequence)
         self._note(event)
         if self._fail_on_error:
@@ -317,6 +331,7 @@ class Session:
             failed = SessionFailedError(f"the session broke: {type(error).__name__}: {error}")
             failed.__cause__ = error
             self._router.client.fail(failed)
+            self._router.release()
 
     def _note(self, event: Event) -> None:
         if len(self._events) >= MAX_EVENTS:

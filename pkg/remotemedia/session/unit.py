@@ -9,8 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from remotemedia.data import Binary, Data, Packet
+from remotemedia.errors import SessionError
 from remotemedia.session.boundary import Boundary, Inbox
 from remotemedia.session.chain import Link, Step
+from remotemedia.session.failure import FAILURES
 from remotemedia.session.island import Island
 from remotemedia.session.wiring import Wiring
 
@@ -28,7 +30,7 @@ class Hooks(NamedTuple):
         The profiling clock, s.
     """
 
-    failed: Callable[[Step, Exception, int], None]
+    failed: Callable[[Step, BaseException, int], None]
     broken: Callable[[BaseException], None]
     clock: Callable[[], float]
 
@@ -99,13 +101,20 @@ class Unit:
     async def settle(self) -> None:
         """Wait until what `drop` cut off has ended, forget the stream, and go on."""
         for step in self.wiring.steps.values():
-            step.node.reset()
+            try:
+                step.node.reset()
+            except FAILURES as error:
+                step.errors += 1
+                self._fail(step, error)
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
+            if not task.cancelling():  # by nobody but the node that it called
+                message = f"{self.name.removeprefix('remotemedia:')} raised CancelledError"
+                self._hooks.broken(SessionError(message))
             return
         error = task.exception()
         if error is not None:
@@ -145,7 +154,7 @@ class Unit:
             return Packet(NOTHING, "", generation=self.generation)
         return msgspec.structs.replace(last, generation=self.generation)
 
-    def _fail(self, step: Step, error: Exception) -> None:
+    def _fail(self, step: Step, error: BaseException) -> None:
         self._hooks.failed(step, error, self.packet.sequence if self.packet else 0)
 
 
@@ -155,7 +164,7 @@ class IslandUnit(Unit):
     def __init__(self, wiring: Wiring, inbox: Inbox, hooks: Hooks) -> None:
         super().__init__(wiring, inbox, hooks)
         self._island = Island(self._fail, hooks.clock)
-        self._island.chains = list(wiring.arrivals.values())
+        self._island.watch(wiring.arrivals.values())
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
@@ -175,12 +184,12 @@ class IslandUnit(Unit):
                     break
                 delivery = island.advance()
             count += 1
-            if not count & 511:
+            if not count & (island.rows - 1):
                 island.fold()
         for step in reversed(self.wiring.steps.values()):
             try:
                 tail = step.node.finish()
-            except Exception as error:
+            except FAILURES as error:
                 step.errors += 1
                 self._fail(step, error)
                 continue

@@ -347,7 +347,7 @@ def test_a_generator_without_end_does_not_fill_the_memory() -> None:
     run = pipeline("f:TestForever a:PassThrough b:PassThrough", "f a", "a b").run(texts("x"))
     for _ in range(20_000):
         next(run)
-    kept = sum(len(chain.stamps) for chain in run._island.chains)
+    kept = sum(len(chain.stamps) for chain in run._island._chains)
     run.close()
     assert kept <= 3 * 2048
 
