@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import types
 from collections.abc import Callable
@@ -46,10 +47,11 @@ def diagnose(value: object, kind: Any, path: Path, findings: Findings) -> None:
     origin, arguments = get_origin(bare), get_args(bare)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         diagnose_struct(value, bare, path, findings)
-    elif origin is Literal:
-        choices = [choice for choice in arguments if isinstance(choice, str)]
+    elif origin is Literal or (isinstance(bare, type) and issubclass(bare, enum.Enum)):
+        members = arguments if origin is Literal else [member.value for member in bare]
+        choices = [choice for choice in members if isinstance(choice, str)]
         hint = findings.nearest(value, choices) if isinstance(value, str) else ""
-        accepted = ", ".join(map(show, arguments))
+        accepted = ", ".join(map(show, members))
         findings.add(f"expected one of {accepted}; got {show(value)}{hint}", path)
     elif origin in (list, tuple) and isinstance(value, list) and _is_array(bare):
         for index, item in enumerate(value):

@@ -318,6 +318,11 @@ class Dog(msgspec.Struct, tag="dog"):
     name: str
 
 
+class Level(enum.StrEnum):
+    LOW = "low"
+    HIGH = "high"
+
+
 class Checked(msgspec.Struct, forbid_unknown_fields=True):
     low: int = 0
     high: int = 1
@@ -338,6 +343,8 @@ DIAGNOSES: list[tuple[object, object, list[str]]] = [
     ),
     ([1, "a"], tuple[int, int], ["x[1]: expected a whole number, got 'a'"]),
     ([1], tuple[int, int], ["x: expected a list of length 2, got 1"]),
+    ("hihg", Level, ["x: expected one of 'low', 'high'; got 'hihg'; did you mean 'high'?"]),
+    (3, Level | None, ["x: expected one of 'low', 'high'; got 3"]),
     ({"a": 1, "b": "c"}, dict[str, int], ["x.b: expected a whole number, got 'c'"]),
     ({"type": "cat", "lives": "x"}, Cat | Dog, ["x.lives: expected a whole number, got 'x'"]),
     ({"type": "cow"}, Cat | Dog, ["x.type: invalid value 'cow'"]),
