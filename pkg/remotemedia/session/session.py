@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +36,8 @@ from remotemedia.session.failure import Event, error_event, node_error
 from remotemedia.session.life import context, create_nodes
 from remotemedia.session.router import Router
 from remotemedia.session.unit import Hooks
+
+_log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_MS = 2_000
 MAX_EVENTS = 1_024  # events that wait for the client; the oldest are dropped and counted
@@ -71,6 +81,7 @@ class Session:
         )
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._events: deque[Event] = deque()
+        self._told: set[str | None] = set()
         self._event_waiters: list[asyncio.Future[None]] = []
         self._sequence = 0
         self._state = "new"
@@ -194,14 +205,16 @@ class Session:
         self._sequence += 1
         now_us = self.clock.wall_us()
         generation = self._router.generation
+        # To all entries at once: none may come too late because another one is full.
+        waiting: list[Awaitable[None]] = []
         for entry in accepting:
             packet = Packet(data, entry.node, entry.port, sequence, 0, now_us, generation)
             ingress = self._router.ingress[entry.node]
             if not ingress.offer(packet):
-                await ingress.put(packet)
-                self._check_not_closed()
-                if self._router.generation != generation:
-                    break  # interrupted meanwhile: the data is dropped for the other entries, too
+                waiting.append(ingress.put(packet))
+        if waiting:
+            await (waiting[0] if len(waiting) == 1 else asyncio.gather(*waiting))
+            self._check_not_closed()
         return sequence
 
     def outputs(self) -> AsyncIterator[Packet]:
@@ -334,6 +347,9 @@ class Session:
             self._router.release()
 
     def _note(self, event: Event) -> None:
+        if event.node not in self._told:  # once per node: `events` and the counters have the rest
+            self._told.add(event.node)
+            _log.warning("%s (the first such event of this session)", event.error)
         if len(self._events) >= MAX_EVENTS:
             self._events.popleft()
             self.dropped_events += 1

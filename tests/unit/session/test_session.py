@@ -501,3 +501,35 @@ async def test_an_endless_source_before_a_lossy_queue_leaves_others_their_turn(
             await turn()
         # Reaching this line at all is the point: closing works, too.
     assert_adds_up(session)
+
+
+async def test_finishing_while_a_send_waits_loses_nothing(clock: VirtualClock) -> None:
+    p = pipeline("slow:TestSlow quick:TestSlow", slow={"delay_ms": 100}, quick={"delay_ms": 0})
+    async with p.session(clock=clock) as session:
+        sender = asyncio.ensure_future(_send(session, 18))
+        reader = asyncio.ensure_future(_read(session.outputs()))
+        await sleep(clock, 50_000)
+        assert not sender.done()
+        await session.finish()
+        await sender
+        packets = await reader
+    assert len(packets) == 2 * 18 + 2
+    assert all(edge.in_flight == 0 for edge in session.metrics().edges)
+    assert_adds_up(session)
+
+
+async def _send(session: rm.Session, count: int) -> None:
+    for text in texts(*map(str, range(count))):
+        await session.send(text)
+
+
+async def test_the_first_failure_of_a_node_is_logged(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with pipeline("f:TestFail").session(clock=clock) as session:
+        async for _ in session.stream(texts("bad", "bad", "good")):
+            pass
+    assert [record.getMessage() for record in caplog.records] == [
+        "node 'f' (fail) raised ZeroDivisionError: no such luck "
+        "(the first such event of this session)"
+    ]
