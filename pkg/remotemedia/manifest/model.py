@@ -125,9 +125,12 @@ class Policy(Model, frozen=True):
     restart: Restart | None = None
     batch: Batch | None = None
     on_error: Annotated[
-        Literal["skip", "fail"],
-        Meta(description="skip: the item is lost for its dependents. fail: the session ends."),
-    ] = "skip"
+        Literal["drop", "passthrough", "fail_session"],
+        Meta(
+            description="drop: the item is lost for its dependents. "
+            "passthrough: they get the input instead. fail_session: the session ends."
+        ),
+    ] = "drop"
 
 
 class MediaCapabilities(Model, frozen=True):

@@ -94,7 +94,7 @@ policies = st.builds(
     circuit_breaker=st.none() | st.builds(CircuitBreaker, failures=st.integers(1, 9)),
     restart=st.none() | st.builds(Restart, when=st.sampled_from(["never", "on_failure", "always"])),
     batch=st.none() | st.builds(Batch, max_items=st.integers(1, 99), max_wait_ms=milliseconds),
-    on_error=st.sampled_from(["skip", "fail"]),
+    on_error=st.sampled_from(["drop", "passthrough", "fail_session"]),
 )
 nodes = st.builds(
     NodeSpec,
