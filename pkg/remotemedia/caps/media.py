@@ -117,6 +117,12 @@ class Caps(msgspec.Struct, frozen=True):
         """Whether nothing is constrained."""
         return self.formats is None
 
+    def with_fields(self, changes: Mapping[str, Constraint | None]) -> Caps:
+        """A copy in which these fields have other constraints in every alternative."""
+        if self.formats is None:
+            return self
+        return Caps(tuple(dict.fromkeys(item.with_fields(changes) for item in self.formats)))
+
     def accepts(self, data: Data) -> bool:
         """Whether a value has one of the formats."""
         return self.formats is None or any(item.accepts(data) for item in self.formats)

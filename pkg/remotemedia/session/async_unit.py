@@ -30,11 +30,7 @@ class AsyncUnit(Unit):
         """Work until the input has ended and the tail is out."""
         arrivals = self.wiring.arrivals
         while (boundary := self.inbox.oldest() or await self.inbox.next()) is not None:
-            self.packet = packet = boundary.take()
-            target = boundary.target
-            if boundary.node == "":
-                target = (packet.node, packet.port)
-                self.step.direct += 1
+            packet, target = self._take(boundary)
             (call,) = arrivals[target].calls
             self._in_call = True
             await self._process(call, packet)

@@ -88,11 +88,6 @@ class Island:
         rows = MAX_READINGS // max(1, 2 * len(self._chains))  # of a node: before it and after it
         self.rows = min(FOLD_ROWS, max(64, 1 << rows.bit_length() - 1))
 
-    @property
-    def busy(self) -> bool:
-        """Whether `advance` has work left."""
-        return bool(self.stack)
-
     def push(self, chain: Chain, data: Data) -> Delivery | None:
         """Run one item through a chain, and on, until an item leaves the island.
 

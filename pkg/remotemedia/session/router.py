@@ -43,6 +43,7 @@ class Router:
         self.client = Inbox()
         self.ingress: dict[str, Boundary] = {}
         self.steps: dict[str, Step] = {}
+        self._entrances: list[Boundary] = []
         self.generation = 0
         self._interrupting = asyncio.Lock()
         self._links: dict[Edge, Link] = {}
@@ -80,6 +81,7 @@ class Router:
             wiring = Wiring(plan, members, nodes, to_client, to_node)
             if kind is not SourceUnit:
                 ingress = Boundary("", "", inboxes[first], ("", ""))
+                self._entrances.append(ingress)
                 self.ingress.update(dict.fromkeys(members, ingress))
             unit = kind(wiring, inboxes[first], hooks)
             links = [*wiring.links.values(), *wiring.client_links.values()]
@@ -95,7 +97,7 @@ class Router:
 
     def finish(self) -> None:
         """No more input will come."""
-        for boundary in self.ingress.values():
+        for boundary in self._entrances:
             boundary.end()
 
     async def interrupt(self) -> None:
@@ -111,7 +113,7 @@ class Router:
 
     def release(self) -> None:
         """Let go those who wait to put something in: nothing takes it any more."""
-        for boundary in dict.fromkeys(self.ingress.values()):
+        for boundary in self._entrances:
             boundary.clear("failed")
 
     async def stop(self, clock: Clock, timeout_us: int) -> list[str]:
@@ -160,8 +162,8 @@ class Router:
         return names or list(members)
 
     def _outlets(self) -> list[Boundary]:
-        return [*self.client.boundaries, *self._boundaries.values(), *self.ingress.values()]
+        return [*self.client.boundaries, *self._boundaries.values(), *self._entrances]
 
     def _clear(self, reason: str) -> None:
-        for boundary in dict.fromkeys(self._outlets()):
+        for boundary in self._outlets():
             boundary.clear(reason)

@@ -203,7 +203,7 @@ class Run:
         """What comes after the inputs: the items of sources in turns, then the tails."""
         steps = self._wiring.steps
         sources = [
-            (steps[node_id], _produce(steps[node_id].node))
+            (steps[node_id], _items_of(steps[node_id].node))
             for node_id in self.plan.graph.order
             if self.plan.placements[node_id].is_source
         ]
@@ -287,7 +287,7 @@ def _close(nodes: dict[str, Node]) -> None:
         raise errors[0]
 
 
-def _produce(node: Any) -> Iterator[Any]:
+def _items_of(node: Any) -> Iterator[Any]:
     yield from node.produce()
 
 

@@ -14,7 +14,7 @@ from remotemedia.session.boundary import Boundary, Inbox
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.failure import FAILURES
 from remotemedia.session.island import Island
-from remotemedia.session.wiring import Wiring
+from remotemedia.session.wiring import Arrival, Wiring
 
 
 class Hooks(NamedTuple):
@@ -154,6 +154,14 @@ class Unit:
             return Packet(NOTHING, "", generation=self.generation)
         return msgspec.structs.replace(last, generation=self.generation)
 
+    def _take(self, boundary: Boundary) -> tuple[Packet, Arrival]:
+        """The oldest packet of a boundary, now worked on, and where it is for."""
+        self.packet = packet = boundary.take()
+        if boundary.node:
+            return packet, boundary.target
+        self.wiring.steps[packet.node].direct += 1  # from the client
+        return packet, (packet.node, packet.port)
+
     def _fail(self, step: Step, error: BaseException) -> None:
         self._hooks.failed(step, error, self.packet.sequence if self.packet else 0)
 
@@ -168,14 +176,10 @@ class IslandUnit(Unit):
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
-        island, arrivals, steps = self._island, self.wiring.arrivals, self.wiring.steps
+        island, arrivals = self._island, self.wiring.arrivals
         count = 0
         while (boundary := self.inbox.oldest() or await self.inbox.next()) is not None:
-            self.packet = packet = boundary.take()
-            target = boundary.target
-            if boundary.node == "":
-                target = (packet.node, packet.port)
-                steps[packet.node].direct += 1
+            packet, target = self._take(boundary)
             delivery = island.push(arrivals[target], packet.data)
             while True:
                 if delivery is not None:

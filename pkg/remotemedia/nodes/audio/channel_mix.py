@@ -9,10 +9,11 @@ from typing import Annotated, ClassVar, cast
 import msgspec
 import numpy as np
 
-from remotemedia.caps import Caps, parse_caps
+from remotemedia.caps import Caps, Constraint, Exact, parse_caps
 from remotemedia.data import Audio
 from remotemedia.errors import DataError, ParamsError
-from remotemedia.node import INPUT, OUTPUT, Node, NodeParams
+from remotemedia.node import INPUT, NodeParams
+from remotemedia.nodes.audio.converter import Converter
 
 MAX_CHANNELS = 64
 HALF_POWER = math.sqrt(0.5)
@@ -46,7 +47,7 @@ Matrix = list[list[float]]
 """One row per output channel, one column per input channel."""
 
 
-class ChannelMix(Node):
+class ChannelMix(Converter):
     """Changes the number of channels, by the downmix of ITU-R BS.775 or a matrix of your own.
 
     Channels are in the order of WAVE files::
@@ -108,7 +109,6 @@ class ChannelMix(Node):
 
     input_caps = f"audio(channels=1..{MAX_CHANNELS}, format=F32)"
     output_caps = f"audio(channels=1..{MAX_CHANNELS}, format=F32)"
-    capabilities = "configured"
     aliases: ClassVar[Mapping[str, str]] = {
         "output_channels": "channels",
         "target_channels": "channels",
@@ -140,24 +140,9 @@ class ChannelMix(Node):
         return {INPUT: parse_caps(f"audio(channels={channels}, format=F32)")}
 
     @classmethod
-    def output_ports(cls, params: NodeParams) -> dict[str, Caps]:
+    def sets(cls, params: NodeParams) -> Mapping[str, Constraint]:
         """The number of channels asked for."""
-        return cls.output_formats(params, {})
-
-    @classmethod
-    def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
-        """The number of channels asked for, at the rate of the input."""
-        channels = cast("ChannelMix.Params", params).channels
-        mixed = parse_caps(f"audio(channels={channels}, format=F32)")
-        given = cls.input_ports(params)[INPUT].intersect(inputs.get(INPUT, Caps()))
-        if given is None or given.formats is None or mixed.formats is None:
-            return {OUTPUT: mixed}
-        of_channels = mixed.formats[0]
-        formats = [
-            of_channels.with_fields({"sample_rate": one.get("sample_rate")})
-            for one in given.formats
-        ]
-        return {OUTPUT: Caps(tuple(dict.fromkeys(formats)))}
+        return {"channels": Exact(cast("ChannelMix.Params", params).channels)}
 
     def process(self, audio: Audio) -> Audio:
         """The block with other channels."""

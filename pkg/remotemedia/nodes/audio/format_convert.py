@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.caps import Caps, parse_caps
-from remotemedia.caps.constraint import Exact
+from remotemedia.caps import Constraint, Exact
 from remotemedia.data import Audio
 from remotemedia.data.formats import AUDIO_DTYPES
-from remotemedia.node import INPUT, OUTPUT, Node, NodeParams
+from remotemedia.node import NodeParams
+from remotemedia.nodes.audio.converter import Converter
 
 Float64 = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ SCALES = {
 }
 
 
-class AudioFormatConvert(Node):
+class AudioFormatConvert(Converter):
     """Converts the sample format: F32, I16, I32 and U8, in any direction.
 
     The scale is a power of two: full scale is 32768 in I16, 2³¹ in I32, and in U8 128 steps from
@@ -111,7 +111,6 @@ class AudioFormatConvert(Node):
 
     input_caps = "audio"
     output_caps = "audio"
-    capabilities = "configured"
     aliases: ClassVar[Mapping[str, str]] = {
         "output_format": "format",
         "target": "format",
@@ -128,19 +127,10 @@ class AudioFormatConvert(Node):
         self._positions: dict[str | None, int] = {}
 
     @classmethod
-    def output_ports(cls, params: NodeParams) -> dict[str, Caps]:
-        """Audio of the format."""
-        return cls.output_formats(params, {})
-
-    @classmethod
-    def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
-        """The format asked for, at the rate and with the channels of the input."""
+    def sets(cls, params: NodeParams) -> Mapping[str, Constraint]:
+        """The format asked for."""
         own = cast("AudioFormatConvert.Params", params)
-        audio = parse_caps("audio")
-        given = audio.intersect(inputs.get(INPUT, audio)) or audio
-        target = Exact(SampleFormat(own.format).value)
-        formats = [one.with_fields({"format": target}) for one in given.formats or ()]
-        return {OUTPUT: Caps(tuple(dict.fromkeys(formats)))}
+        return {"format": Exact(SampleFormat(own.format).value)}
 
     def process(self, audio: Audio) -> Audio:
         """The block in the other format."""

@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.caps import Caps, parse_caps
+from remotemedia.caps import Caps, Constraint, Exact, parse_caps
 from remotemedia.data import Audio, Metadata
 from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.errors import ParamsError, UnavailableError
-from remotemedia.node import INPUT, OUTPUT, Context, NodeParams
+from remotemedia.node import INPUT, Context, NodeParams
+from remotemedia.nodes.audio.converter import Converter
 from remotemedia.nodes.audio.kaiser import Quality
 from remotemedia.nodes.audio.polyphase import Polyphase
 from remotemedia.nodes.streams import PerStream
@@ -23,7 +24,7 @@ Samples = NDArray[np.float32]
 SOXR_QUALITIES = {Quality.LOW: "LQ", Quality.MEDIUM: "MQ", Quality.HIGH: "HQ"}
 
 
-class AudioResample(PerStream["_Stream"]):
+class AudioResample(Converter, PerStream["_Stream"]):
     """Changes the sample rate of audio, for any ratio of rates from 8 to 192 kHz.
 
     A polyphase Kaiser-windowed FIR low-pass. Its stop-band begins at the Nyquist frequency of the
@@ -103,7 +104,6 @@ class AudioResample(PerStream["_Stream"]):
 
     input_caps = "audio(sample_rate=8000..192000, format=F32)"
     output_caps = "audio(sample_rate=8000..192000, format=F32)"
-    capabilities = "configured"
     backends = ("numpy", "soxr")
     aliases: ClassVar[Mapping[str, str]] = {
         "input_rate": "source_rate",
@@ -124,21 +124,9 @@ class AudioResample(PerStream["_Stream"]):
         return {INPUT: parse_caps(f"audio({', '.join(fields)})")}
 
     @classmethod
-    def output_ports(cls, params: NodeParams) -> dict[str, Caps]:
-        """Audio of the target rate."""
-        return cls.output_formats(params, {})
-
-    @classmethod
-    def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
-        """The target rate, with the channels of the input."""
-        target = cast("AudioResample.Params", params).target_rate
-        rate = parse_caps(f"audio(sample_rate={target}, format=F32)")
-        given = cls.input_ports(params)[INPUT].intersect(inputs.get(INPUT, Caps()))
-        if given is None or given.formats is None or rate.formats is None:
-            return {OUTPUT: rate}
-        of_rate = rate.formats[0]
-        formats = [of_rate.with_fields({"channels": one.get("channels")}) for one in given.formats]
-        return {OUTPUT: Caps(tuple(dict.fromkeys(formats)))}
+    def sets(cls, params: NodeParams) -> Mapping[str, Constraint]:
+        """The target rate."""
+        return {"sample_rate": Exact(cast("AudioResample.Params", params).target_rate)}
 
     def open(self, ctx: Context) -> None:
         """Check that the backend is there."""
