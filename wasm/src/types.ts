@@ -1,0 +1,235 @@
+// The public types of the package, beside data.ts.
+import type { Data, Packet } from "./data.ts";
+import type { EdgeMetrics, NodeMetrics } from "./protocol.generated.ts";
+import type { RemoteMediaError } from "./errors.ts";
+
+/** A manifest: an object, YAML or JSON text (anything with a line break or a brace), or its URL. */
+export type ManifestSource = string | URL | Record<string, unknown>;
+
+export interface LoadOptions {
+  /** Folder of this package's wheels. Default: `assets/` beside the package's own JavaScript. */
+  baseUrl?: string | URL;
+  /** Folder of Pyodide. Default: the public CDN, in the tested version. */
+  pyodideUrl?: string | URL;
+  /** More Python packages: names for micropip, URLs of wheels, or paths relative to the page. */
+  packages?: readonly string[];
+  /** Package indexes for micropip, instead of its default. */
+  indexUrls?: readonly string[];
+  /** Python source that is run before the manifest is loaded: it may define nodes. */
+  source?: string;
+  /** Called often while it boots. */
+  onProgress?: (progress: Progress) => void;
+  /** Your AudioContext; it is not closed with the pipeline. Default: one of its own, made when needed. */
+  audioContext?: AudioContext;
+  /** A call into Python that lasts longer counts as hung, ms. Default 2,000; Infinity never. */
+  hangTimeoutMs?: number;
+  /** False: transfer buffers even where shared memory could be used. */
+  sharedMemory?: boolean;
+  /** Ends the loading. */
+  signal?: AbortSignal;
+  /** What errors call the manifest. Default: its URL, or "manifest". */
+  name?: string;
+}
+
+export type Phase = "download" | "python" | "packages" | "pipeline" | "ready";
+
+export interface Progress {
+  phase: Phase;
+  /** What is being done, for people. */
+  message: string;
+  loadedBytes: number;
+  /** 0 while it is not known. */
+  totalBytes: number;
+  /** 0 to 1, never falling. */
+  fraction: number;
+}
+
+export interface GraphNode {
+  id: string;
+  nodeType: string;
+  /** First paragraph of the node's documentation. */
+  summary: string;
+  params: Record<string, unknown>;
+  /** Port → caps in text form. */
+  inputs: Record<string, string>;
+  outputs: Record<string, string>;
+  isOutput: boolean;
+}
+
+export interface GraphEdge {
+  from: string;
+  to: string;
+  /** What the edge carries, in text form. */
+  caps: string;
+}
+
+export interface GraphInfo {
+  name: string;
+  description: string;
+  /** In topological order. */
+  nodes: GraphNode[];
+  edges: GraphEdge[];
+  /** "node:port" that data goes to when it names none. */
+  entries: string[];
+  /** "node:port" whose packets come out. */
+  outlets: string[];
+  mermaid: string;
+}
+
+export interface Problem {
+  message: string;
+  line: number | null;
+  column: number | null;
+  /** Such as `nodes[3].params.gain_db`. */
+  path: string;
+}
+
+/** new → running → finished | stopped → running … → closed; failed when it cannot go on. */
+export type PipelineState = "loaded" | "running" | "finished" | "stopped" | "restarting" | "failed" | "closed";
+
+/** How samples travel between the audio thread and the worker. */
+export type LinkKind = "shared" | "transferred";
+
+interface SourceOptions {
+  /** "node" or "node:port"; default: every source that accepts audio. */
+  to?: string;
+  /** Samples that go through the graph at once, ms. Default 20. */
+  blockMs?: number;
+}
+
+export interface MicrophoneOptions extends SourceOptions {
+  deviceId?: string;
+  /** All three default to false: the samples as they are. */
+  echoCancellation?: boolean;
+  noiseSuppression?: boolean;
+  autoGainControl?: boolean;
+  channels?: 1 | 2;
+}
+
+export interface StreamOptions extends SourceOptions {
+  channels?: number;
+}
+
+export interface FileOptions extends SourceOptions {
+  /** "fast": as quickly as the graph takes it. "realtime": played through the audio clock. Default "fast". */
+  pace?: "fast" | "realtime";
+  /** Rate that a compressed file is decoded at, Hz; WAV keeps its own. Default 48,000. */
+  decodeRate?: number;
+  /** Finish the pipeline's input when the file has ended. Default true. */
+  finish?: boolean;
+}
+
+export interface SpeakerOptions {
+  /** "node" or "node:port". Default: the only audio that comes out. */
+  from?: string;
+  /** Delay between Python and the speaker, beyond one block, in live mode. Default 10. */
+  latencyMs?: number;
+  /** Skip what is late. Default: whether a microphone or stream is connected. */
+  live?: boolean;
+  channels?: number;
+  /** Where to play; default the context's destination. Null: only into `handle.node`. */
+  destination?: AudioNode | null;
+}
+
+export interface RecorderOptions {
+  from?: string;
+  /** Default: float32 as it comes. */
+  encoding?: "pcm16" | "pcm24" | "float32";
+}
+
+/** Something that is connected to the graph. */
+export interface Connection {
+  readonly id: string;
+  readonly kind: "microphone" | "stream" | "element" | "file" | "speaker" | "recorder";
+  /** "node:port" or "" for the default. */
+  readonly at: string;
+  /** The Web Audio node, to look at its signal with an AnalyserNode; null where there is none. */
+  readonly node: AudioNode | null;
+  disconnect(): Promise<void>;
+}
+
+export interface FileConnection extends Connection {
+  /** Resolves when all of the file went into the graph. */
+  readonly ended: Promise<void>;
+}
+
+export interface Recorder extends Connection {
+  /** What was recorded so far, as a WAV file; ends the recording. */
+  stop(): Promise<Blob>;
+}
+
+/** Counters of one ring, in frames. */
+export interface RingMetrics {
+  id: string;
+  kind: Connection["kind"];
+  at: string;
+  sampleRate: number;
+  written: number;
+  read: number;
+  filled: number;
+  capacity: number;
+  overrun: number;
+  underrun: number;
+  skipped: number;
+  cleared: number;
+  latencyMs: number;
+}
+
+export interface PipelineMetrics {
+  nodes: NodeMetrics[];
+  edges: EdgeMetrics[];
+  rings: RingMetrics[];
+  /** Packets that waited for `outputs()` for so long that they were dropped. */
+  unread: number;
+  /** Bytes of the WebAssembly memory. */
+  memoryBytes: number;
+  link: LinkKind;
+  restarts: number;
+}
+
+export type PipelineEvent =
+  | { kind: "error"; error: RemoteMediaError; node: string | null; port: string | null; sequence: number }
+  /** The page may not play or capture before the user did something; goes on by itself after that. */
+  | { kind: "suspended"; message: string }
+  | { kind: "resumed"; message: string }
+  /** A microphone went away, came back, or another one is used now. */
+  | { kind: "device"; message: string; connection: string }
+  | { kind: "hung"; message: string; node: string | null }
+  | { kind: "restart"; message: string }
+  /** Packets nobody reads are dropped, samples were lost; told once each. */
+  | { kind: "warning"; message: string }
+  | { kind: "state"; state: PipelineState; message: string };
+
+export interface ReloadOptions {
+  manifest?: ManifestSource;
+  source?: string;
+}
+
+/** What `Pipeline` is; see pipeline.ts. Written down here for whoever builds against it. */
+export interface PipelineApi {
+  readonly graph: GraphInfo;
+  readonly warnings: readonly Problem[];
+  readonly state: PipelineState;
+  readonly link: LinkKind;
+  /** Why memory is not shared, and what to do; empty where it is. */
+  readonly linkReason: string;
+  readonly audioContext: AudioContext | null;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** End of input; resolves when all tails are out. */
+  finish(): Promise<void>;
+  interrupt(): Promise<void>;
+  close(): Promise<void>;
+  reload(options: ReloadOptions): Promise<void>;
+  connectMicrophone(options?: MicrophoneOptions): Promise<Connection>;
+  connectStream(stream: MediaStream, options?: StreamOptions): Promise<Connection>;
+  connectElement(element: HTMLMediaElement, options?: StreamOptions): Promise<Connection>;
+  connectFile(file: Blob | ArrayBuffer | string | URL, options?: FileOptions): Promise<FileConnection>;
+  connectSpeaker(options?: SpeakerOptions): Promise<Connection>;
+  connectRecorder(options?: RecorderOptions): Promise<Recorder>;
+  send(data: Data, options?: { to?: string }): Promise<number>;
+  stream(source: Iterable<Data> | AsyncIterable<Data>, options?: { to?: string }): AsyncGenerator<Packet>;
+  outputs(): AsyncIterableIterator<Packet>;
+  events(): AsyncIterableIterator<PipelineEvent>;
+  metrics(): Promise<PipelineMetrics>;
+}
