@@ -1,0 +1,101 @@
+"""The Python wheels that the npm package carries, and the TypeScript table that names them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import wheels
+from artefacts import REPOSITORY, ArtefactError
+
+GENERATED = REPOSITORY / "wasm" / "src" / "assets.generated.ts"
+# What no page can use: commands and the console script behind them, what only tests use, CPython's.
+NOT_IN_A_PAGE = (
+    "remotemedia/__main__.py",
+    "remotemedia/cli/",
+    "remotemedia/testing/",
+    "remotemedia_native/",
+)
+# Pyodide's files that a page may load; their sizes are what progress is reckoned with.
+LOADED_FILES = ("pyodide.*", "python_stdlib.zip", "pyodide-lock.json")
+LOADED_WHEELS = ("micropip-*.whl", "numpy-*.whl", "scipy-*.whl")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One wheel as it travels: stored, then compressed as a whole."""
+
+    name: str
+    file: str
+    raw: bytes
+    packed: bytes
+
+    @classmethod
+    def of(cls, name: str, wheel: Path) -> Asset:
+        """The asset that a wheel becomes."""
+        files = wheels.unpack(wheel)
+        if name == "remotemedia":
+            files = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
+        raw = wheels.pack(files, compress=False)
+        return cls(name, f"{wheel.name}.gz", raw, wheels.gzipped(raw))
+
+    def to_typescript(self) -> str:
+        """Its row of the table; the URL literal is what bundlers look for."""
+        return (
+            f"  {self.name}: {{\n"
+            f'    name: "{self.name}",\n'
+            f'    file: "{self.file}",\n'
+            f'    url: new URL("./assets/{self.file}", import.meta.url),\n'
+            f"    size: {len(self.packed)},\n"
+            f"    rawSize: {len(self.raw)},\n"
+            f'    sha256: "{hashlib.sha256(self.raw).hexdigest()}",\n'
+            "  },\n"
+        )
+
+
+def assets(ours: Path, pyodide: Path) -> list[Asset]:
+    """All assets: our wheel, and those that it needs and Pyodide's own index has not."""
+    return [
+        Asset.of("remotemedia", ours),
+        Asset.of("msgspec", only(pyodide, "msgspec-*.whl")),
+        Asset.of("pyyaml", only(pyodide, "pyyaml-*.whl")),
+    ]
+
+
+def only(folder: Path, pattern: str) -> Path:
+    """The one file that fits."""
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise ArtefactError(f"{folder} has {len(found)} files {pattern}; it should have one")
+    return found[0]
+
+
+def to_typescript(made: Iterable[Asset], version: str, pyodide: Path) -> str:
+    """The generated module."""
+    loaded = [file for pattern in LOADED_FILES for file in sorted(pyodide.glob(pattern))]
+    loaded += [only(pyodide, pattern) for pattern in LOADED_WHEELS]
+    sizes = {file.name: file.stat().st_size for file in loaded}
+    return (
+        "// Made by scripts/web_dist.py; do not edit, do not commit.\n\n"
+        "/** A Python wheel of this package: uncompressed, then gzipped as a whole. */\n"
+        "export interface Asset {\n"
+        "  name: string;\n"
+        "  /** Name of the wheel, with .gz behind it. */\n"
+        "  file: string;\n"
+        "  url: URL;\n"
+        "  /** Bytes to download. */\n"
+        "  size: number;\n"
+        "  rawSize: number;\n"
+        "  /** Of the wheel itself, after gunzip; hexadecimal. */\n"
+        "  sha256: string;\n"
+        "}\n\n"
+        f'export const PYODIDE_VERSION = "{version}";\n\n'
+        'export const ASSETS: Record<"remotemedia" | "msgspec" | "pyyaml", Asset> = {\n'
+        + "".join(asset.to_typescript() for asset in made)
+        + "};\n\n"
+        "/** Bytes of Pyodide's own files and wheels, as they are on its CDN. */\n"
+        f"export const PYODIDE_FILES: Record<string, number> = {json.dumps(sizes, indent=2)};\n"
+    )
