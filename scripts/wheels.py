@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import importlib._bootstrap_external as bootstrap  # type: ignore[import-not-found]
 import importlib.util
 import io
+import marshal
 import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import CodeType
 
 # The earliest that a zip file can hold.
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
@@ -96,8 +97,6 @@ def recorded(files: Files) -> Files:
 def compiled(files: Mapping[str, bytes], folder: str) -> Files:
     """The files with byte code of the running Python in place of sources; without tests.
 
-    The byte code is never compared with a source (PEP 552, unchecked hash).
-
     Parameters
     ----------
     files : mapping
@@ -117,9 +116,15 @@ def compiled(files: Mapping[str, bytes], folder: str) -> Files:
         except SyntaxError:  # a template, or of another Python
             made[name] = content
             continue
-        digest = importlib.util.source_hash(content)
-        made[f"{name}c"] = bytes(bootstrap._code_to_hash_pyc(code, digest, False))
+        made[f"{name}c"] = byte_code(code, content)
     return recorded(made)
+
+
+def byte_code(code: CodeType, source: bytes) -> bytes:
+    """A .pyc that is never compared with its source: PEP 552, unchecked hash."""
+    flags = (1).to_bytes(4, "little")
+    head = importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source)
+    return head + marshal.dumps(code)
 
 
 def compile_archive(archive: Path, into: Path) -> None:
