@@ -1,6 +1,6 @@
 // The public types of the package, beside data.ts.
 import type { Data, Packet } from "./data.ts";
-import type { EdgeMetrics, NodeMetrics } from "./protocol.generated.ts";
+import type { EdgeInfo, EdgeMetrics, GraphInfo, NodeInfo, NodeMetrics, ProblemInfo } from "./protocol.generated.ts";
 import type { RemoteMediaError } from "./errors.ts";
 
 /** A manifest: an object, YAML or JSON text (anything with a line break or a brace), or its URL. */
@@ -44,45 +44,13 @@ export interface Progress {
   fraction: number;
 }
 
-export interface GraphNode {
-  id: string;
-  nodeType: string;
-  /** First paragraph of the node's documentation. */
-  summary: string;
-  params: Record<string, unknown>;
-  /** Port → caps in text form. */
-  inputs: Record<string, string>;
-  outputs: Record<string, string>;
-  isOutput: boolean;
-}
-
-export interface GraphEdge {
-  from: string;
-  to: string;
-  /** What the edge carries, in text form. */
-  caps: string;
-}
-
-export interface GraphInfo {
-  name: string;
-  description: string;
-  /** In topological order. */
-  nodes: GraphNode[];
-  edges: GraphEdge[];
-  /** "node:port" that data goes to when it names none. */
-  entries: string[];
-  /** "node:port" whose packets come out. */
-  outlets: string[];
-  mermaid: string;
-}
-
-export interface Problem {
-  message: string;
-  line: number | null;
-  column: number | null;
-  /** Such as `nodes[3].params.gain_db`. */
-  path: string;
-}
+/** One node of a graph; its ports with their caps in text form. */
+export type GraphNode = NodeInfo;
+/** One edge; `from` and `to` are "node:port". */
+export type GraphEdge = EdgeInfo;
+/** One thing wrong with a manifest, or worth a warning; line and column count from 1. */
+export type Problem = ProblemInfo;
+export type { GraphInfo };
 
 /** new → running → finished | stopped → running … → closed; failed when it cannot go on. */
 export type PipelineState = "loaded" | "running" | "finished" | "stopped" | "restarting" | "failed" | "closed";

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from remotemedia.cli.failure import UsageError, os_error, warn
 from remotemedia.cli.stop import Stop
 from remotemedia.data import Audio, Data, Text
+from remotemedia.data.timeline import sample_time_us
 from remotemedia.errors import MediaFileError
 from remotemedia.wav import WavDecoder, WavInfo
 from remotemedia.wav.decoder import other_format
@@ -239,11 +240,10 @@ class _WavSource:
             info = self.wav.info
             if info is None:  # there are no blocks before the header
                 continue
-            rate = info.sample_rate
-            pts_us = (2_000_000 * self._frames + rate) // (2 * rate)
+            pts_us = sample_time_us(self._frames, info.sample_rate)
             self._frames += samples.shape[1]
             samples.setflags(write=False)
-            yield Audio(samples, rate, pts_us)
+            yield Audio(samples, info.sample_rate, pts_us)
 
 
 class _Lines:

@@ -129,6 +129,11 @@ class Timeline:
         return after
 
 
+def sample_time_us(position: int, sample_rate: int) -> int:
+    """Time from the first sample of a stream to the one at `position`, µs, halves rounded up."""
+    return (2_000_000 * position + sample_rate) // (2 * sample_rate)
+
+
 def mark_gap(metadata: Metadata | None, gap_us: int) -> Metadata | None:
     """The metadata with `GAP_KEY` set, or without it where `gap_us` is 0."""
     if gap_us:

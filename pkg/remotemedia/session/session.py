@@ -126,6 +126,11 @@ class Session:
         """Whether it takes data."""
         return self._state == "open" and self._failure is None
 
+    @property
+    def generation(self) -> int:
+        """How often it was interrupted: the `Packet.generation` of what is sent now."""
+        return self._router.generation
+
     async def aclose(self) -> None:
         """Stop and close everything, within the deadline. What is in flight is dropped."""
         if self._state == "closed":
@@ -194,13 +199,7 @@ class Session:
         SessionClosedError, SessionFinishedError, SessionFailedError
             The session takes no more.
         """
-        self._check_open()
-        entries = self._entries.get(to)
-        if entries is None:
-            entries = self._entries[to] = find_entries(self.plan, to)
-        accepting = [entry for entry in entries if entry.accepts(data)]
-        if not accepting:
-            raise refusal(data, entries)
+        accepting = self.accepting(data, to)
         sequence = self._sequence
         self._sequence += 1
         now_us = self.clock.wall_us()
@@ -216,6 +215,23 @@ class Session:
             await (waiting[0] if len(waiting) == 1 else asyncio.gather(*waiting))
             self._check_not_closed()
         return sequence
+
+    def accepting(self, data: Data, to: str | None = None) -> list[Entry]:
+        """Where `send` would put data of this format now.
+
+        Raises
+        ------
+        RemoteMediaError
+            What `send` would raise.
+        """
+        self._check_open()
+        entries = self._entries.get(to)
+        if entries is None:
+            entries = self._entries[to] = find_entries(self.plan, to)
+        accepting = [entry for entry in entries if entry.accepts(data)]
+        if not accepting:
+            raise refusal(data, entries)
+        return accepting
 
     def outputs(self) -> AsyncIterator[Packet]:
         """Packets of every unconnected output port and of `is_output_node` nodes.

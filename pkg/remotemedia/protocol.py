@@ -1,0 +1,319 @@
+"""Messages between a client and a session that runs elsewhere: in a worker, behind a socket.
+
+Structured messages are JSON, told apart by ``type``; names are in camelCase, as their first reader
+is JavaScript. Media never travels in them: a packet is a wire frame (`remotemedia.wire`) beside the
+message, or by itself. `scripts/generate_protocol.py` makes the TypeScript of this file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback as traceback_module
+from typing import Any, TypeVar
+
+import msgspec
+
+from remotemedia.errors import ManifestError, RemoteMediaError, format_path
+from remotemedia.graph import Graph
+from remotemedia.metrics import Metrics
+from remotemedia.plan import Plan
+
+
+class Message(msgspec.Struct, frozen=True, rename="camel", tag_field="type"):
+    """Base of all messages."""
+
+
+# -- what a client asks; every request is answered by `Done` or `Failed` with its id ---------------
+
+
+class Load(Message, frozen=True, tag="load"):
+    """Load and plan a manifest. The result is a `GraphInfo`.
+
+    Attributes
+    ----------
+    id : int
+        Of the request.
+    manifest : object
+        An object, or YAML or JSON text.
+    name : str
+        What errors call it.
+    """
+
+    id: int
+    manifest: dict[str, Any] | str
+    name: str = "manifest"
+
+
+class Start(Message, frozen=True, tag="start"):
+    """Open a session."""
+
+    id: int
+
+
+class Stop(Message, frozen=True, tag="stop"):
+    """Close the session; what is in flight is dropped."""
+
+    id: int
+
+
+class Finish(Message, frozen=True, tag="finish"):
+    """End of input; `Ended` follows when all tails are out."""
+
+    id: int
+
+
+class Interrupt(Message, frozen=True, tag="interrupt"):
+    """Drop everything in flight."""
+
+    id: int
+
+
+class Send(Message, frozen=True, tag="send"):
+    """Send the data of the wire frame beside it. The result is its sequence number.
+
+    Attributes
+    ----------
+    to : str or None
+        ``"node"`` or ``"node:port"``.
+    """
+
+    id: int
+    to: str | None = None
+
+
+class Read(Message, frozen=True, tag="read"):
+    """Allow so many more packets to be sent to the client. The result is None.
+
+    Attributes
+    ----------
+    packets : int
+        How many more; 0 when nobody reads any longer.
+    """
+
+    id: int
+    packets: int
+
+
+class GetMetrics(Message, frozen=True, tag="metrics"):
+    """Ask for counts and latencies. The result is a `Metrics`."""
+
+    id: int
+
+
+Request = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics
+
+
+# -- what a session answers and tells --------------------------------------------------------------
+
+
+class ProblemInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """One thing wrong with a manifest, with its place, both counted from 1."""
+
+    message: str
+    line: int | None
+    column: int | None
+    path: str
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """An error, to be rebuilt on the other side.
+
+    Attributes
+    ----------
+    code : str
+        That of the class in `remotemedia.errors`; ``internal`` for an error that is none of ours.
+    traceback : str
+        For people; empty where it would tell nothing.
+    problems : tuple of ProblemInfo
+        Of a manifest.
+    """
+
+    code: str
+    message: str
+    node: str | None = None
+    port: str | None = None
+    traceback: str = ""
+    problems: tuple[ProblemInfo, ...] = ()
+
+
+class Done(Message, frozen=True, tag="done"):
+    """A request was carried out."""
+
+    id: int
+    result: Any = None
+
+
+class Failed(Message, frozen=True, tag="failed"):
+    """A request was refused."""
+
+    id: int
+    error: ErrorInfo
+
+
+class Happened(Message, frozen=True, tag="event"):
+    """Something happened in the session."""
+
+    kind: str
+    node: str | None
+    port: str | None
+    sequence: int
+    error: ErrorInfo
+
+
+class Ended(Message, frozen=True, tag="ended"):
+    """No more packets come: all tails are out, or the session broke."""
+
+    error: ErrorInfo | None = None
+
+
+Answer = Done | Failed | Happened | Ended
+
+
+# -- what `load` answers ---------------------------------------------------------------------------
+
+
+class NodeInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """One node of a graph.
+
+    Attributes
+    ----------
+    summary : str
+        First line of its documentation.
+    inputs, outputs : dict of str to str
+        Port → caps in text form.
+    """
+
+    id: str
+    node_type: str
+    summary: str
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    is_output: bool
+
+
+class EdgeInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """One edge: ``"node:port"`` at both ends, and the caps of what it carries."""
+
+    source: str = msgspec.field(name="from")
+    target: str = msgspec.field(name="to")
+    caps: str
+
+
+class GraphInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """A loaded manifest, for people and for clients.
+
+    Attributes
+    ----------
+    nodes : list of NodeInfo
+        In topological order.
+    entries, outlets : list of str
+        ``"node:port"`` of where data goes that names no node, and of what comes out.
+    warnings : list of ProblemInfo
+        What was accepted but has no effect here.
+    """
+
+    name: str
+    description: str
+    nodes: list[NodeInfo]
+    edges: list[EdgeInfo]
+    entries: list[str]
+    outlets: list[str]
+    mermaid: str
+    warnings: list[ProblemInfo]
+
+
+T = TypeVar("T")
+
+
+def decode(text: str | bytes, kind: type[T]) -> T:
+    """Read a message of a type or union.
+
+    Raises
+    ------
+    msgspec.ValidationError, msgspec.DecodeError
+        It is no such message.
+    """
+    return msgspec.json.decode(text, type=kind)
+
+
+def encode(message: Message) -> str:
+    """A message as JSON text."""
+    return msgspec.json.encode(message).decode()
+
+
+def error_info(error: BaseException, traceback: str = "") -> ErrorInfo:
+    """An error as it crosses.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any; the traceback of one that is none of ours is taken with it.
+    traceback : str
+        Text to take instead.
+    """
+    if not isinstance(error, RemoteMediaError):
+        text = traceback or "".join(traceback_module.format_exception(error))
+        return ErrorInfo("internal", f"{type(error).__name__}: {error}", traceback=text)
+    problems: tuple[ProblemInfo, ...] = ()
+    if isinstance(error, ManifestError):
+        problems = tuple(map(problem_info, error.problems))
+    if not traceback and error.__cause__ is not None:
+        traceback = "".join(traceback_module.format_exception(error.__cause__))
+    return ErrorInfo(error.code, str(error), error.node, error.port, traceback, problems)
+
+
+def problem_info(problem: Any) -> ProblemInfo:
+    """A `Problem` as it crosses."""
+    return ProblemInfo(problem.message, problem.line, problem.column, format_path(problem.path))
+
+
+def graph_info(
+    plan: Plan, name: str, description: str, mermaid: str, warnings: list[ProblemInfo]
+) -> GraphInfo:
+    """What a client is told of a plan."""
+    graph = plan.graph
+    return GraphInfo(
+        name=name,
+        description=description,
+        nodes=[_node_info(plan, node_id) for node_id in graph.order],
+        edges=[
+            EdgeInfo(
+                source=f"{edge.source}:{edge.source_port}",
+                target=f"{edge.target}:{edge.target_port}",
+                caps=str(plan.formats.outputs[edge.source, edge.source_port]),
+            )
+            for edge in graph.edges
+        ],
+        entries=[f"{node}:{port}" for node, port in plan.entries],
+        outlets=[f"{node}:{port}" for node, port in _in_order(graph, plan.outlets)],
+        mermaid=mermaid,
+        warnings=warnings,
+    )
+
+
+def _node_info(plan: Plan, node_id: str) -> NodeInfo:
+    node = plan.graph.nodes[node_id]
+    documentation = inspect.getdoc(node.cls) or ""
+    return NodeInfo(
+        id=node_id,
+        node_type=node.node_type,
+        summary=documentation.partition("\n")[0],
+        params=msgspec.to_builtins(node.params),
+        inputs={port: str(caps) for port, caps in node.inputs.items()},
+        outputs={port: str(caps) for port, caps in node.outputs.items()},
+        is_output=node.spec.is_output_node,
+    )
+
+
+def _in_order(graph: Graph, ports: frozenset[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [
+        (node, port)
+        for node in graph.order
+        for port in graph.nodes[node].outputs
+        if (node, port) in ports
+    ]
+
+
+TYPESCRIPT = (Answer, GraphInfo, Metrics)
+"""What the TypeScript is made of, with everything that these refer to."""

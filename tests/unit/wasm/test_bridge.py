@@ -1,0 +1,559 @@
+"""The bridge between a page and a session, with the page's ends kept in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import remotemedia as rm
+from remotemedia import protocol, wire
+from remotemedia.session.unit import turn
+from remotemedia.wav import Encoding, WavDecoder, WavWriter
+from remotemedia_wasm import messages as page
+from remotemedia_wasm.bridge import PAGE_MODULE, Bridge
+from remotemedia_wasm.outbox import MAX_UNREAD
+
+GAIN = {
+    "version": "v1",
+    "nodes": [{"id": "louder", "node_type": "Gain", "params": {"gain_db": 6}}],
+}
+
+
+class Wake:
+    """What JavaScript would call."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+        self.destroyed = False
+
+    def __call__(self) -> None:
+        self.callback()
+
+    def destroy(self) -> None:
+        self.destroyed = True
+
+
+class View:
+    """A typed array."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def assign_to(self, buffer: np.ndarray) -> None:
+        assert buffer.nbytes == self.array.nbytes
+        buffer.reshape(-1)[:] = self.array
+
+    def assign(self, buffer: np.ndarray) -> None:
+        assert buffer.nbytes == self.array.nbytes
+        self.array[:] = buffer.reshape(-1)
+
+    def subarray(self, start: int, end: int) -> View:
+        return View(self.array[start:end])
+
+    def to_bytes(self) -> bytes:
+        return self.array.tobytes()
+
+
+class Reader:
+    """A captured stream: blocks, and (lost, block) where samples are missing before one."""
+
+    def __init__(self, channels: int, rate: int, frames: int) -> None:
+        self.channels, self.sampleRate, self.blockFrames = channels, rate, frames
+        self.memory = np.zeros(channels * frames, np.float32)
+        self.staging = View(self.memory)
+        self.lost = 0
+        self.waiting: list[tuple[int, np.ndarray]] = []
+        self.ended = self.closed = False
+        self.wake: Callable[[], None] | None = None
+
+    def push(self, block: np.ndarray, lost: int = 0) -> None:
+        self.waiting.append((lost, block))
+        self._ready()
+
+    def end(self) -> None:
+        self.ended = True
+        self._ready()
+
+    def _ready(self) -> None:
+        wake, self.wake = self.wake, None
+        if wake is not None:
+            wake()
+
+    def take(self) -> int:
+        if not self.waiting:
+            return -1 if self.ended else 0
+        self.lost, block = self.waiting.pop(0)
+        self.memory[: block.size] = block.reshape(-1)
+        return block.shape[1]
+
+    def arm(self, wake: Callable[[], None]) -> None:
+        if self.waiting or self.ended:
+            wake()
+        else:
+            self.wake = wake
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Writer:
+    """A speaker with a small buffer."""
+
+    def __init__(self, channels: int, rate: int, capacity: int, live: bool = False) -> None:
+        self.channels, self.sampleRate, self.maxFrames = channels, rate, 480
+        self.live = live
+        self.capacity = capacity
+        self.filled = 0
+        self.memory = np.zeros(channels * self.maxFrames, np.float32)
+        self.staging = View(self.memory)
+        self.played: list[np.ndarray] = []
+        self.cleared = 0
+        self.ended = self.closed = False
+        self.wanted: tuple[Callable[[], None], int] | None = None
+
+    def room(self) -> int:
+        return self.capacity - self.filled
+
+    def put(self, frames: int, channels: int) -> int:
+        assert self.live or frames <= self.room()
+        samples = self.memory[: channels * frames].reshape(channels, frames)
+        self.played.append(np.broadcast_to(samples, (self.channels, frames)).copy())
+        self.filled += frames
+        return frames
+
+    def drain(self) -> None:
+        self.filled = 0
+        if self.wanted is not None:
+            (wake, _frames), self.wanted = self.wanted, None
+            wake()
+
+    def arm(self, wake: Callable[[], None], frames: int) -> None:
+        if self.room() >= frames:
+            wake()
+        else:
+            self.wanted = wake, frames
+
+    def clear(self) -> None:
+        self.cleared += 1
+        self.filled = 0
+
+    def end(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def samples(self) -> np.ndarray:
+        return np.concatenate(self.played, axis=1)
+
+
+class Page:
+    """The page: asks, and keeps what the bridge posts."""
+
+    def __init__(self) -> None:
+        self.bridge = Bridge(self, Wake, lambda content: content)
+        self.answers: list[Any] = []
+        self.packets: list[rm.Packet] = []
+        self.beside: Any = None
+        self._next = 0
+
+    def answer(self, text: str, attachment: Any = None) -> None:
+        self.answers.append(protocol.decode(text, protocol.Answer))  # type: ignore[arg-type]
+        if attachment is not None:
+            self.beside = attachment
+
+    def packet(self, frame: bytes) -> None:
+        item = wire.decode(frame)[2]
+        assert isinstance(item, rm.Packet)
+        self.packets.append(item)
+
+    def post(self, kind: type[protocol.Message], attachment: Any = None, **fields: Any) -> int:
+        self._next += 1
+        self.bridge.receive(protocol.encode(kind(id=self._next, **fields)), attachment)
+        return self._next
+
+    def answered(self, number: int) -> Any:
+        return next((one for one in self.answers if getattr(one, "id", None) == number), None)
+
+    async def ask(self, kind: type[protocol.Message], attachment: Any = None, **fields: Any) -> Any:
+        number = self.post(kind, attachment, **fields)
+        await idle()
+        answer = self.answered(number)
+        assert answer is not None, f"{kind.__name__} was not answered"
+        return answer
+
+    async def did(self, kind: type[protocol.Message], attachment: Any = None, **fields: Any) -> Any:
+        answer = await self.ask(kind, attachment, **fields)
+        assert isinstance(answer, protocol.Done), answer
+        return answer.result
+
+    async def refused(
+        self, kind: type[protocol.Message], attachment: Any = None, **fields: Any
+    ) -> protocol.ErrorInfo:
+        answer = await self.ask(kind, attachment, **fields)
+        assert isinstance(answer, protocol.Failed), answer
+        return answer.error
+
+    def events(self) -> list[protocol.Happened]:
+        return [one for one in self.answers if isinstance(one, protocol.Happened)]
+
+    def ended(self) -> list[protocol.Ended]:
+        return [one for one in self.answers if isinstance(one, protocol.Ended)]
+
+
+async def idle() -> None:
+    for _ in range(300):
+        await turn()
+
+
+async def running(manifest: Any = GAIN) -> Page:
+    made = Page()
+    await made.did(protocol.Load, manifest=manifest)
+    await made.did(protocol.Start)
+    return made
+
+
+def frame(data: rm.Data) -> View:
+    return View(np.frombuffer(wire.encode(rm.Packet(data, "", "")), np.uint8))
+
+
+def ramp(channels: int, frames: int, start: int = 0) -> np.ndarray:
+    row = np.arange(start, start + frames, dtype=np.float32) / 65_536
+    return np.stack([row + np.float32(c) for c in range(channels)])
+
+
+async def test_load_tells_of_the_graph() -> None:
+    page_ = Page()
+    info = await page_.did(protocol.Load, manifest=GAIN)
+    assert info["nodes"] == [
+        {
+            "id": "louder",
+            "nodeType": "Gain",
+            "summary": "Multiplies all samples by a constant.",
+            "params": {"gain_db": 6.0},
+            "inputs": {"in": "audio(format=F32)"},
+            "outputs": {"out": "audio(format=F32)"},
+            "isOutput": False,
+        }
+    ]
+    assert info["entries"] == ["louder:in"]
+    assert info["outlets"] == ["louder:out"]
+    assert info["mermaid"].startswith("flowchart LR")
+
+
+async def test_load_takes_yaml_and_json_text() -> None:
+    page_ = Page()
+    yaml = "version: v1\nnodes:\n  - {id: a, node_type: Gain}\n"
+    assert (await page_.did(protocol.Load, manifest=yaml))["nodes"][0]["id"] == "a"
+    text = json.dumps(GAIN)
+    assert (await page_.did(protocol.Load, manifest=text))["nodes"][0]["id"] == "louder"
+
+
+async def test_text_is_never_taken_for_a_path() -> None:
+    error = await Page().refused(protocol.Load, manifest="/etc/passwd", name="page.yaml")
+    assert error.code == "manifest"
+    assert "/etc/passwd" not in [problem.path for problem in error.problems]
+
+
+async def test_problems_come_with_their_places() -> None:
+    text = "version: v1\nnodes:\n  - {id: a, node_type: Gian}\n  - {id: a, node_type: Gain}\n"
+    error = await Page().refused(protocol.Load, manifest=text, name="page.yaml")
+    assert error.code == "manifest"
+    assert (error.problems[0].line, error.problems[0].column) == (3, 24)
+    assert "did you mean 'Gain'?" in error.problems[0].message
+    assert error.problems[1].line == 4
+
+
+async def test_start_needs_a_pipeline_and_send_a_start() -> None:
+    page_ = Page()
+    assert "load one first" in (await page_.refused(protocol.Start)).message
+    await page_.did(protocol.Load, manifest=GAIN)
+    error = await page_.refused(protocol.Send, frame(rm.Text("x")))
+    assert "call start() first" in error.message
+
+
+async def test_send_and_read() -> None:
+    page_ = await running()
+    assert await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 10), 48_000))) == 0
+    assert await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 10), 48_000))) == 1
+    assert page_.packets == []  # nobody reads yet
+    await page_.did(protocol.Read, packets=10)
+    assert [packet.sequence for packet in page_.packets] == [0, 1]
+    expected = ramp(1, 10) * np.float32(10 ** (6 / 20))
+    assert np.array_equal(page_.packets[0].data.samples, expected)
+    await page_.did(protocol.Finish)
+    assert page_.ended() == [protocol.Ended()]
+
+
+async def test_what_is_refused_says_why() -> None:
+    page_ = await running()
+    error = await page_.refused(protocol.Send, frame(rm.Text("x")))
+    assert (error.code, "louder:in" in error.message) == ("address", True)
+    error = await page_.refused(protocol.Send, frame(rm.Text("x")), to="nobody")
+    assert "no node 'nobody'" in error.message
+    error = await page_.refused(protocol.Send, View(np.zeros(3, np.uint8)))
+    assert error.code == "wire"
+
+
+async def test_a_reader_is_waited_for() -> None:
+    page_ = await running()
+    await page_.did(protocol.Read, packets=2)
+    audio = rm.Audio(ramp(1, 10), 48_000)
+    numbers = [page_.post(protocol.Send, frame(audio)) for _ in range(600)]
+    await idle()
+    assert len(page_.packets) == 2
+    done = [number for number in numbers if page_.answered(number) is not None]
+    assert len(done) < 600  # the graph is full, and holds the senders
+    while len(page_.packets) < 600:
+        await page_.did(protocol.Read, packets=100)
+    assert [packet.sequence for packet in page_.packets] == list(range(600))
+
+
+async def test_unread_packets_are_kept_and_then_counted() -> None:
+    page_ = await running()
+    for _ in range(MAX_UNREAD + 5):
+        await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 1), 48_000)))
+    assert (await page_.did(protocol.GetMetrics))["unread"] == 5
+    await page_.did(protocol.Read, packets=5_000)
+    assert [packet.sequence for packet in page_.packets] == list(range(5, MAX_UNREAD + 5))
+
+
+async def test_ended_comes_after_the_last_packet() -> None:
+    page_ = await running()
+    await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 1), 48_000)))
+    await page_.did(protocol.Finish)
+    assert page_.ended() == []  # a packet still waits for its reader
+    await page_.did(protocol.Read, packets=1)
+    assert len(page_.packets) == 1
+    assert page_.ended() == [protocol.Ended()]
+
+
+async def test_a_ring_feeds_the_graph_in_order_with_exact_times() -> None:
+    page_ = await running()
+    await page_.did(protocol.Read, packets=1_000)
+    reader = Reader(2, 44_100, 441)
+    await page_.did(page.AttachReader, reader, connection="mic")
+    reader.push(ramp(2, 441))
+    await idle()
+    reader.push(ramp(2, 441, 441))
+    reader.push(ramp(2, 100, 882))  # a short one, in front of a gap
+    reader.push(ramp(2, 441, 2_000), lost=1_018)
+    await idle()
+    got = [packet.data for packet in page_.packets]
+    assert [audio.pts_us for audio in got] == [0, 10_000, 20_000, 45_351]
+    assert got[3].metadata == {"gap_us": 23_084}
+    assert [audio.metadata for audio in got[:3]] == [None, None, None]
+    assert np.allclose(got[2].samples, ramp(2, 100, 882) * 10 ** (6 / 20))
+    reader.end()
+    await idle()
+    assert reader.closed
+
+
+async def test_a_ring_of_the_wrong_format_is_refused_at_once() -> None:
+    manifest = {
+        "version": "v1",
+        "nodes": [{"id": "mix", "node_type": "ChannelMix", "params": {"channels": 1}}],
+    }
+    page_ = await running(manifest)
+    error = await page_.refused(
+        page.AttachReader, Reader(1, 48_000, 480), connection="mic", to="nobody"
+    )
+    assert error.code == "address"
+
+
+async def test_a_speaker_hears_what_the_graph_gives() -> None:
+    page_ = await running()
+    writer = Writer(2, 48_000, 1_440)
+    await page_.did(page.AttachWriter, writer, connection="speaker")
+    await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 480), 48_000)))
+    expected = ramp(1, 480) * np.float32(10 ** (6 / 20))
+    assert np.array_equal(writer.samples(), np.repeat(expected, 2, axis=0))
+    assert page_.packets == []
+    await page_.did(protocol.Read, packets=5)
+    assert page_.packets == []  # what was heard is not kept for later
+    await page_.did(protocol.Finish)
+    assert writer.ended
+
+
+async def test_a_full_speaker_holds_the_graph_and_loses_nothing() -> None:
+    page_ = await running()
+    writer = Writer(1, 48_000, 1_000)
+    await page_.did(page.AttachWriter, writer, connection="speaker")
+    whole = ramp(1, 5_000)
+    sent = page_.post(protocol.Send, frame(rm.Audio(whole, 48_000)))
+    for _ in range(10):
+        await idle()
+        assert writer.filled <= 1_000
+        writer.drain()
+    await idle()
+    assert page_.answered(sent) is not None
+    assert np.array_equal(writer.samples(), whole * np.float32(10 ** (6 / 20)))
+
+
+async def test_a_speaker_of_another_rate_hears_it_resampled() -> None:
+    manifest = {"version": "v1", "nodes": [{"id": "p", "node_type": "PassThrough"}]}
+    page_ = await running(manifest)
+    writer = Writer(1, 48_000, 1 << 20)
+    await page_.did(page.AttachWriter, writer, connection="speaker")
+    tone = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000).astype(np.float32)
+    for start in range(0, 16_000, 320):
+        await page_.did(protocol.Send, frame(rm.Audio(tone[start : start + 320], 16_000)))
+    await page_.did(protocol.Finish)
+    heard = writer.samples()[0]
+    assert heard.size == 48_000
+    expected = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
+    assert np.abs(heard - expected)[500:-500].max() < 1e-3
+
+
+async def test_an_interrupt_empties_the_speaker_and_what_nobody_read() -> None:
+    page_ = await running()
+    writer = Writer(1, 48_000, 1 << 20)
+    await page_.did(page.AttachWriter, writer, connection="speaker")
+    await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 480), 48_000)))
+    assert await page_.did(protocol.Interrupt) == 1
+    assert writer.filled == 0
+    assert writer.cleared >= 1
+
+
+async def test_a_recorder_gives_the_file_when_it_is_detached() -> None:
+    page_ = await running()
+    await page_.did(page.AttachRecorder, connection="r")
+    for start in (0, 480):
+        await page_.did(protocol.Send, frame(rm.Audio(ramp(2, 480, start), 48_000)))
+    await page_.did(page.Detach, connection="r")
+    wav = WavDecoder()
+    samples = np.concatenate([*wav.feed(page_.beside), *wav.finish()], axis=1)
+    assert np.array_equal(samples, ramp(2, 960) * np.float32(10 ** (6 / 20)))
+
+
+async def test_a_recorder_whose_format_changes_says_so_and_keeps_what_it_has() -> None:
+    page_ = await running()
+    await page_.did(page.AttachRecorder, connection="r")
+    await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 480), 48_000)))
+    await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 480), 16_000)))
+    (event,) = page_.events()
+    assert "one format" in event.error.message
+    await page_.did(page.Detach, connection="r")
+    wav = WavDecoder()
+    assert np.concatenate([*wav.feed(page_.beside), *wav.finish()], axis=1).shape == (1, 480)
+
+
+async def test_a_wav_file_is_played_as_natively() -> None:
+    content = io.BytesIO()
+    writer = WavWriter(content, 44_100, 1, Encoding("pcm16"))
+    writer.write(ramp(1, 2_000))
+    writer.finish()
+    page_ = await running()
+    await page_.did(protocol.Read, packets=1_000)
+    file = View(np.frombuffer(content.getvalue(), np.uint8))
+    assert await page_.did(page.PlayFile, file, connection="f") == pytest.approx(2_000 / 44_100)
+    got = [packet.data for packet in page_.packets]
+    assert [audio.pts_us for audio in got] == [0, 20_000, 40_000]
+    quantised = np.round(ramp(1, 2_000) * 32_768) / np.float32(32_768)
+    joined = np.concatenate([audio.samples for audio in got], axis=1)
+    assert np.array_equal(joined, quantised.astype(np.float32) * np.float32(10 ** (6 / 20)))
+
+
+async def test_samples_are_played_in_blocks() -> None:
+    page_ = await running()
+    await page_.did(protocol.Read, packets=1_000)
+    planes = View(ramp(2, 1_000).reshape(-1).view(np.uint8))
+    fields = {"connection": "f", "sample_rate": 48_000, "channels": 2, "block_ms": 10}
+    assert await page_.did(page.PlayFile, planes, **fields) == pytest.approx(1_000 / 48_000)
+    assert [packet.data.frames for packet in page_.packets] == [480, 480, 40]
+
+
+async def test_what_is_no_audio_is_refused() -> None:
+    page_ = await running()
+    error = await page_.refused(page.PlayFile, View(np.zeros(100, np.uint8)), connection="f")
+    assert error.code == "media_file"
+
+
+async def test_a_failing_node_is_told_with_its_traceback() -> None:
+    page_ = Page()
+    source = (
+        "import remotemedia as rm\n"
+        "@rm.node('PageBroken', input_caps='text', output_caps='text')\n"
+        "def broken(text: rm.Text) -> rm.Text:\n"
+        "    return 1 / 0  # the line at fault\n"
+    )
+    await page_.did(page.Define, source=source)
+    manifest = {"version": "v1", "nodes": [{"id": "b", "node_type": "PageBroken"}]}
+    await page_.did(protocol.Load, manifest=manifest)
+    await page_.did(protocol.Start)
+    await page_.did(protocol.Send, frame(rm.Text("x")))
+    (event,) = page_.events()
+    assert (event.kind, event.node, event.sequence) == ("error", "b", 0)
+    assert event.error.code == "node"
+    assert "ZeroDivisionError" in event.error.message
+    assert "return 1 / 0  # the line at fault" in event.error.traceback
+
+
+async def test_source_can_be_defined_again_and_its_errors_are_told() -> None:
+    page_ = Page()
+    source = "import remotemedia as rm\n@rm.node('PageTwice')\ndef twice(data):\n    return {}\n"
+    for version in ("data", "[data, data]"):
+        await page_.did(page.Define, source=source.format(version))
+    manifest = {"version": "v1", "nodes": [{"id": "t", "node_type": "PageTwice"}]}
+    await page_.did(protocol.Load, manifest=manifest)
+    await page_.did(protocol.Start)
+    await page_.did(protocol.Send, frame(rm.Text("x")))
+    await page_.did(protocol.Read, packets=9)
+    assert len(page_.packets) == 2
+    error = await page_.refused(page.Define, source="x = \n")
+    assert error.code == "internal"
+    assert "SyntaxError" in error.message
+    assert PAGE_MODULE in sys.modules
+
+
+async def test_outlets_are_found_or_the_error_says_which_there_are() -> None:
+    manifest = {
+        "version": "v1",
+        "nodes": [
+            {"id": "a", "node_type": "AudioResample", "params": {"target_rate": 16_000}},
+            {"id": "vad", "node_type": "EnergyVAD"},
+        ],
+        "connections": [{"from": "a", "to": "vad"}],
+    }
+    page_ = await running(manifest)
+    formats = await page_.did(page.Formats)
+    assert formats == {"at": "vad:audio", "sampleRate": 16_000, "channels": None}
+    error = await page_.refused(page.Formats, from_="vad:segments")
+    assert "no audio comes out of vad:segments (audio: vad:audio)" in error.message
+    error = await page_.refused(page.Formats, from_="a")
+    assert "is_output_node: true" in error.message
+    error = await page_.refused(page.Formats, from_="vda")
+    assert "no output port 'vda'" in error.message
+
+
+async def test_stop_closes_everything_and_start_begins_anew() -> None:
+    page_ = await running()
+    reader, writer = Reader(1, 48_000, 480), Writer(1, 48_000, 1 << 20)
+    await page_.did(page.AttachReader, reader, connection="mic")
+    await page_.did(page.AttachWriter, writer, connection="speaker")
+    await page_.did(protocol.Stop)
+    assert (reader.closed, writer.closed) == (True, True)
+    assert "call start()" in (await page_.refused(protocol.Interrupt)).message
+    await page_.did(protocol.Start)
+    await page_.did(protocol.Read, packets=9)
+    assert await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 5), 48_000))) == 0
+    assert len(page_.packets) == 1
+
+
+async def test_a_hundred_starts_leave_no_task_behind() -> None:
+    page_ = Page()
+    await page_.did(protocol.Load, manifest=GAIN)
+    for _ in range(100):
+        await page_.did(protocol.Start)
+        await page_.did(page.AttachReader, Reader(1, 48_000, 480), connection="mic")
+        await page_.did(protocol.Stop)
+    await idle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert page_.bridge._tasks == set()

@@ -1,0 +1,146 @@
+"""What only a page and its own worker say to each other, beside `remotemedia.protocol`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from remotemedia.protocol import Message, Request
+
+
+class Define(Message, frozen=True, tag="define"):
+    """Run Python source of the page, which may define nodes. The result is None."""
+
+    id: int
+    source: str
+
+
+class Requirements(Message, frozen=True, tag="requirements"):
+    """Ask which packages the nodes of a manifest need. The result is a list of requirements."""
+
+    id: int
+    manifest: dict[str, Any] | str
+    name: str = "manifest"
+
+
+class Install(Message, frozen=True, tag="install"):
+    """Install packages with micropip. The result is None.
+
+    Attributes
+    ----------
+    packages : tuple of str
+        Requirements, or addresses of wheels.
+    index_urls : tuple of str
+        Instead of micropip's own.
+    """
+
+    id: int
+    packages: tuple[str, ...]
+    index_urls: tuple[str, ...] = ()
+
+
+class AttachReader(Message, frozen=True, tag="attachReader"):
+    """Feed the graph from the `BlockReader` beside the message.
+
+    Attributes
+    ----------
+    connection : str
+        What the page calls it.
+    to : str or None
+        ``"node"`` or ``"node:port"``.
+    """
+
+    id: int
+    connection: str
+    to: str | None = None
+
+
+class AttachWriter(Message, frozen=True, tag="attachWriter"):
+    """Play what comes out of a port through the `BlockWriter` beside the message.
+
+    Attributes
+    ----------
+    from_ : str or None
+        ``"node"`` or ``"node:port"``; by default the only audio that comes out.
+    """
+
+    id: int
+    connection: str
+    from_: str | None = msgspec.field(default=None, name="from")
+
+
+class AttachRecorder(Message, frozen=True, tag="attachRecorder"):
+    """Collect what comes out of a port as a WAV file, until it is detached.
+
+    Attributes
+    ----------
+    encoding : str or None
+        A `remotemedia.wav.Encoding`; by default 32-bit float.
+    """
+
+    id: int
+    connection: str
+    from_: str | None = msgspec.field(default=None, name="from")
+    encoding: str | None = None
+
+
+class PlayFile(Message, frozen=True, tag="playFile"):
+    """Send the audio beside the message block by block, as quickly as the graph takes it.
+
+    The result comes when all of it went in: its length, s.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Of planar float32 samples, Hz; 0 if the bytes are a WAV file.
+    channels : int
+        Of the samples.
+    block_ms : float
+        Length of a block, ms.
+    """
+
+    id: int
+    connection: str
+    to: str | None = None
+    sample_rate: int = 0
+    channels: int = 1
+    block_ms: float = 20
+
+
+class Detach(Message, frozen=True, tag="detach"):
+    """End a connection. The result is None; the bytes of a recording come beside it."""
+
+    id: int
+    connection: str
+
+
+class Formats(Message, frozen=True, tag="formats"):
+    """Ask for the format of a port that comes out. The result is a `PortFormat`."""
+
+    id: int
+    from_: str | None = msgspec.field(default=None, name="from")
+
+
+class PortFormat(msgspec.Struct, frozen=True, rename="camel"):
+    """What is known of an outlet before data flows; None where nothing fixes it."""
+
+    at: str
+    sample_rate: int | None
+    channels: int | None
+
+
+PageRequest = (
+    Request
+    | Define
+    | Requirements
+    | Install
+    | AttachReader
+    | AttachWriter
+    | AttachRecorder
+    | PlayFile
+    | Detach
+    | Formats
+)
+
+TYPESCRIPT = (PageRequest, PortFormat)

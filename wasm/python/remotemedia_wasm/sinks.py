@@ -1,0 +1,208 @@
+"""Sinks: where packets go that come out of a port: into a ring that is played, or into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from remotemedia.data import Audio, Data, Packet
+from remotemedia.errors import DataError
+from remotemedia.node import Node
+from remotemedia.registry import default_registry
+from remotemedia.wav import Encoding, WavWriter
+from remotemedia_wasm.ends import BlockWriter, View
+
+QUALITY = "medium"  # of the resampling of what a graph gives out at another rate than the page's
+
+
+class Sink(Protocol):
+    """Where the packets of one port go."""
+
+    async def write(self, packet: Packet) -> None:
+        """Take one packet."""
+
+    async def finish(self) -> None:
+        """No more will come."""
+
+    def clear(self) -> None:
+        """Forget what waits (after an interrupt)."""
+
+    def close(self) -> bytes | None:
+        """Let go; a file gives its content."""
+
+
+class SpeakerSink:
+    """Plays audio through a ring.
+
+    What has another rate than the page's audio is resampled, and channels are mixed, by the same
+    nodes that a graph would use.
+
+    Parameters
+    ----------
+    writer : BlockWriter
+        Where to.
+    make_wake : callable
+        Makes of a Python function one that JavaScript calls.
+    """
+
+    def __init__(self, writer: BlockWriter, make_wake: Callable[[Callable[[], None]], Any]) -> None:
+        self._writer = writer
+        self._rate = writer.sampleRate
+        self._channels = writer.channels
+        self._longest = writer.maxFrames
+        self._live = writer.live
+        self._wake = make_wake(self._on_room)
+        self._waiting: asyncio.Future[None] | None = None
+        self._parts: dict[int, View] = {}
+        self._chain: list[Node] = []
+        self._format: tuple[object, ...] = ()
+
+    async def write(self, packet: Packet) -> None:
+        """Play a block; waits for room unless the speaker is live."""
+        audio = packet.data
+        if not isinstance(audio, Audio):
+            return
+        for block in self._convert(audio):
+            await self._put(block)
+
+    async def finish(self) -> None:
+        """Play what the resampler still holds, then end."""
+        for block in _flow([], self._chain, tails=True):
+            await self._put(block)
+        self._writer.end()
+
+    def clear(self) -> None:
+        """Fade out and drop what waits to be played."""
+        self._writer.clear()
+        for node in self._chain:
+            node.reset()
+
+    def close(self) -> None:
+        """Let go of the ring."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._writer.close()
+        self._wake.destroy()
+
+    async def _put(self, audio: Audio) -> None:
+        channels, frames = audio.samples.shape
+        for start in range(0, frames, self._longest):
+            count = min(self._longest, frames - start)
+            part = audio.samples
+            if count != frames:
+                part = np.ascontiguousarray(part[:, start : start + count])
+            if not self._live:
+                while self._writer.room() < count:
+                    await self._room(count)
+            self._part(channels * count).assign(part)
+            self._writer.put(count, channels)
+
+    def _part(self, size: int) -> View:
+        part = self._parts.get(size)
+        if part is None:
+            if len(self._parts) > 64:  # blocks of ever new sizes
+                self._parts.clear()
+            part = self._parts[size] = self._writer.staging.subarray(0, size)
+        return part
+
+    async def _room(self, frames: int) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._writer.arm(self._wake, frames)
+        await self._waiting
+
+    def _on_room(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _convert(self, audio: Audio) -> Iterable[Audio]:
+        given = (audio.sample_rate, audio.samples.dtype, audio.samples.shape[0])
+        if given != self._format:
+            tails = list(_flow([], self._chain, tails=True))
+            self._chain = self._make_chain(audio)
+            self._format = given
+            return [*tails, *_flow([audio], self._chain)]
+        return (audio,) if not self._chain else _flow([audio], self._chain)
+
+    def _make_chain(self, audio: Audio) -> list[Node]:
+        find = default_registry().find
+        chain: list[Node] = []
+        if audio.format != "F32":
+            chain.append(find("AudioFormatConvert")(format="F32"))
+        if audio.channels not in (1, self._channels):  # of one, the ring makes copies
+            chain.append(find("ChannelMix")(channels=self._channels))
+        if audio.sample_rate != self._rate:
+            chain.append(find("AudioResample")(target_rate=self._rate, quality=QUALITY))
+        return chain
+
+
+def _flow(items: Iterable[Data], nodes: list[Node], tails: bool = False) -> Iterable[Audio]:
+    """Items through nodes, one after the other; with `tails`, what these still hold."""
+    for node in nodes:
+        made: list[Data] = []
+        for item in items:
+            made += _listed(node.process(item))
+        if tails:
+            made += _listed(node.finish())
+        items = made
+    return [item for item in items if isinstance(item, Audio)]
+
+
+def _listed(result: Any) -> list[Data]:
+    if result is None:
+        return []
+    return [result] if isinstance(result, Data) else list(result)
+
+
+class RecorderSink:
+    """Collects audio as a WAV file in memory.
+
+    Parameters
+    ----------
+    encoding : str or None
+        A `remotemedia.wav.Encoding`; by default 32-bit float.
+    """
+
+    def __init__(self, encoding: str | None) -> None:
+        self._encoding = Encoding(encoding or "float32")
+        self._file = io.BytesIO()
+        self._writer: WavWriter | None = None
+
+    async def write(self, packet: Packet) -> None:
+        """Append a block.
+
+        Raises
+        ------
+        DataError
+            Its format is not that of the file.
+        """
+        audio = packet.data
+        if not isinstance(audio, Audio):
+            return
+        if self._writer is None:
+            self._writer = WavWriter(self._file, audio.sample_rate, audio.channels, self._encoding)
+        writer = self._writer
+        if (audio.sample_rate, audio.channels) != (writer.sample_rate, writer.channels):
+            raise DataError(
+                f"{packet.node}:{packet.port} changed from {writer.channels} channels at "
+                f"{writer.sample_rate} Hz to {audio.channels} at {audio.sample_rate} Hz, but a "
+                "recording has one format: add a ChannelMix or an AudioResample to the pipeline",
+                node=packet.node,
+                port=packet.port,
+            )
+        writer.write(audio.samples)
+
+    async def finish(self) -> None:
+        """Nothing: the file is completed when it is asked for."""
+
+    def clear(self) -> None:
+        """Nothing: what was recorded stays."""
+
+    def close(self) -> bytes:
+        """The file; empty if no audio came."""
+        if self._writer is not None:
+            self._writer.finish()
+        return self._file.getvalue()

@@ -1,0 +1,139 @@
+"""Sources: tasks that feed a session from a ring of the page, or from a file that it read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from remotemedia.data import Audio
+from remotemedia.data.timeline import GAP_KEY, sample_time_us
+from remotemedia.errors import MediaFileError
+from remotemedia.session.session import Session
+from remotemedia.wav import WavDecoder
+from remotemedia_wasm.ends import BlockReader, View
+
+PIECE = 1 << 20  # bytes of a WAV file that are decoded at once
+
+
+class RingSource:
+    """Sends the blocks of a ring, in order; a gap shows in the time of what follows it.
+
+    Parameters
+    ----------
+    session : Session
+        Where to.
+    reader : BlockReader
+        Where from.
+    to : str or None
+        The port.
+    make_wake : callable
+        Makes of a Python function one that JavaScript calls.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        reader: BlockReader,
+        to: str | None,
+        make_wake: Callable[[Callable[[], None]], Any],
+    ) -> None:
+        self._session = session
+        self._reader = reader
+        self._to = to
+        self._wake = make_wake(self._on_ready)
+        self._waiting: asyncio.Future[None] | None = None
+        self._parts: dict[int, View] = {reader.channels * reader.blockFrames: reader.staging}
+
+    async def run(self) -> None:
+        """Until the ring has ended.
+
+        Real-time path: one array per block, no other copies.
+        """
+        reader, send, to = self._reader, self._session.send, self._to
+        rate, channels = reader.sampleRate, reader.channels
+        take = reader.take
+        position = 0
+        while True:
+            frames = take()
+            if frames == 0:
+                await self._ready()
+                continue
+            if frames < 0:
+                return
+            samples = np.empty((channels, frames), np.float32)
+            self._part(samples.size).assign_to(samples)
+            samples.setflags(False)  # type: ignore[call-arg]
+            metadata = None
+            lost = reader.lost
+            if lost:
+                position += lost
+                metadata = {GAP_KEY: sample_time_us(lost, rate)}
+            pts_us = sample_time_us(position, rate)
+            position += frames
+            await send(Audio.unchecked(samples, rate, pts_us, None, metadata), to)
+
+    def close(self) -> None:
+        """Let go of the ring."""
+        self._reader.close()
+        self._wake.destroy()
+
+    def _part(self, size: int) -> View:
+        part = self._parts.get(size)
+        if part is None:
+            if len(self._parts) > 16:  # short blocks are rare; the whole one is made again
+                self._parts.clear()
+            part = self._parts[size] = self._reader.staging.subarray(0, size)
+        return part
+
+    async def _ready(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._reader.arm(self._wake)
+        await self._waiting
+
+    def _on_ready(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+async def play_wav(session: Session, file: View, to: str | None, block_ms: float) -> float:
+    """Send a WAV file; gives its length, s.
+
+    Raises
+    ------
+    MediaFileError
+        It is none that can be read.
+    """
+    content = file.to_bytes()
+    wav = WavDecoder(block_ms, len(content))
+    position = 0
+
+    def blocks() -> Iterator[NDArray[Any]]:
+        for start in range(0, len(content), PIECE):
+            yield from wav.feed(content[start : start + PIECE])
+        yield from wav.finish()
+
+    for samples in blocks():
+        if wav.info is None:
+            raise MediaFileError("the WAV file has samples before its header")
+        rate = wav.info.sample_rate
+        samples.setflags(write=False)
+        await session.send(Audio(samples, rate, sample_time_us(position, rate)), to)
+        position += samples.shape[1]
+    return position / wav.info.sample_rate if wav.info is not None else 0.0
+
+
+async def play_samples(
+    session: Session, samples: View, to: str | None, rate: int, channels: int, block_ms: float
+) -> float:
+    """Send planar float32 samples; gives their length, s."""
+    whole = np.frombuffer(samples.to_bytes(), np.float32).reshape(channels, -1)
+    block = max(1, round(rate * block_ms / 1000))
+    for start in range(0, whole.shape[1], block):
+        part = np.ascontiguousarray(whole[:, start : start + block])
+        part.setflags(write=False)
+        await session.send(Audio(part, rate, sample_time_us(start, rate)), to)
+    return whole.shape[1] / rate

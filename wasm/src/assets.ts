@@ -1,0 +1,96 @@
+// Files of this package: fetched with progress, checked by SHA-256, kept in Cache Storage.
+import { RemoteMediaError, messageOf } from "./errors.ts";
+import type { AssetRequest } from "./protocol.ts";
+
+const CACHE = "remotemedia-assets";
+const GZIP_MAGIC = [0x1f, 0x8b];
+
+/** The raw bytes of an asset, whatever compression it travelled in. */
+export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayBuffer>> {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new RemoteMediaError(
+      "this page is no secure context, so files cannot be checked and audio is not allowed: serve it over https, or from localhost",
+      { code: "load" },
+    );
+  }
+  const cache = await openCache();
+  const key = `${asset.url}#sha256=${asset.sha256}`.replace("#", asset.url.includes("?") ? "&" : "?");
+  const kept = await cache?.match(key).catch(() => undefined);
+  if (kept !== undefined) {
+    const bytes = new Uint8Array(await kept.arrayBuffer());
+    if ((await sha256(bytes)) === asset.sha256) return bytes;
+    await cache?.delete(key).catch(() => false);
+  }
+  const bytes = await unpack(await download(asset.url), asset.url);
+  const actual = await sha256(bytes);
+  if (actual !== asset.sha256) {
+    throw new RemoteMediaError(
+      `${asset.url} is corrupted or of another version: its SHA-256 is ${actual}, not ${asset.sha256}; ` +
+        "deploy the files of one version of @remotemedia/web together",
+      { code: "load" },
+    );
+  }
+  await cache?.put(key, new Response(bytes)).catch(() => undefined); // such as a full disk
+  return bytes;
+}
+
+/** The body of an answer. Raises a `load` error that says what came instead, and what to do. */
+export async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  let answer: Response;
+  try {
+    answer = await fetch(url);
+  } catch (error) {
+    throw new RemoteMediaError(
+      `${url} cannot be fetched (${messageOf(error)}): the server is not reachable, or refuses other ` +
+        "origins (CORS), or the page's Content-Security-Policy forbids it (connect-src)",
+      { code: "load", cause: error },
+    );
+  }
+  if (!answer.ok) {
+    throw new RemoteMediaError(
+      `${url}: HTTP ${answer.status} ${answer.statusText}: is baseUrl or pyodideUrl the folder of that file?`,
+      { code: "load" },
+    );
+  }
+  if ((answer.headers.get("content-type") ?? "").startsWith("text/html")) {
+    throw new RemoteMediaError(
+      `${url}: the server answers with an HTML page instead of the file: is baseUrl or pyodideUrl right?`,
+      { code: "load" },
+    );
+  }
+  try {
+    return new Uint8Array(await answer.arrayBuffer());
+  } catch (error) {
+    throw new RemoteMediaError(`${url}: the download broke off (${messageOf(error)}): try again`, {
+      code: "load",
+      cause: error,
+    });
+  }
+}
+
+async function unpack(bytes: Uint8Array<ArrayBuffer>, url: string): Promise<Uint8Array<ArrayBuffer>> {
+  // Some servers have unpacked it already, by Content-Encoding.
+  if (bytes[0] !== GZIP_MAGIC[0] || bytes[1] !== GZIP_MAGIC[1]) return bytes;
+  try {
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch (error) {
+    throw new RemoteMediaError(`${url} is corrupted: it cannot be decompressed (${messageOf(error)})`, {
+      code: "load",
+      cause: error,
+    });
+  }
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function openCache(): Promise<Cache | undefined> {
+  try {
+    return await caches.open(CACHE);
+  } catch {
+    return undefined; // private windows, some embedded browsers
+  }
+}

@@ -1,0 +1,97 @@
+// Packets that come out, as the page reads them: decoded when they are asked for, with back-pressure.
+import type { Packet } from "./data.ts";
+import { decode } from "./wire/index.ts";
+import { AsyncQueue } from "./queue.ts";
+
+/** Packets that may be on their way while the page reads. */
+const WINDOW = 256;
+
+/**
+ * The page's end of what is `Outbox` in the worker: it allows a number of packets, and more when
+ * half of them were read. When the last reader stops, the worker keeps only the newest.
+ */
+export class Outputs {
+  #queue = new AsyncQueue<Uint8Array>();
+  #readers = 0;
+  #allowed = 0;
+  readonly #allow: (packets: number) => void;
+
+  /** @param allow - Tells the worker that so many more may come; 0 that nobody reads. */
+  constructor(allow: (packets: number) => void) {
+    this.#allow = allow;
+  }
+
+  /** A frame arrived. */
+  push(frame: Uint8Array): void {
+    this.#queue.push(frame);
+  }
+
+  /** A worker begins, which has been allowed nothing yet. */
+  begin(): void {
+    this.#allowed = 0;
+    if (this.#readers > 0) this.#grant();
+  }
+
+  /** A session starts: forget the last one's packets. */
+  open(): void {
+    this.#queue.reopen();
+    this.begin();
+  }
+
+  /** No more will come. */
+  end(error?: Error): void {
+    this.#queue.end(error);
+  }
+
+  /** Drop what is older than an interrupt. */
+  drop(generation: number): void {
+    this.#allowed -= this.#queue.filter((frame) => (decode(frame).item.generation ?? 0) >= generation);
+    if (this.#readers > 0) this.#grant();
+  }
+
+  read(): AsyncIterableIterator<Packet> {
+    let done = false;
+    const leave = (): void => {
+      if (done) return;
+      done = true;
+      this.#readers -= 1;
+      if (this.#readers === 0) {
+        this.#allowed = 0;
+        this.#allow(0);
+      }
+    };
+    this.#readers += 1;
+    this.#grant();
+    const iterator: AsyncIterableIterator<Packet> = {
+      next: async () => {
+        if (done) return { value: undefined, done: true };
+        try {
+          const result = await this.#queue.next();
+          if (result.done === true) {
+            leave();
+            return result;
+          }
+          this.#allowed -= 1;
+          if (this.#allowed <= WINDOW / 2) this.#grant();
+          return { value: decode(result.value).item as Packet, done: false };
+        } catch (error) {
+          leave();
+          throw error;
+        }
+      },
+      return: () => {
+        leave();
+        return Promise.resolve({ value: undefined, done: true });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #grant(): void {
+    const more = WINDOW - this.#allowed;
+    if (more <= 0) return;
+    this.#allowed = WINDOW;
+    this.#allow(more);
+  }
+}
