@@ -32,6 +32,7 @@ from harness.report import REPOSITORY, RESULTS, Report, machine, quartiles, rati
 import remotemedia as rm
 from remotemedia.nodes import TABLE
 from remotemedia.nodes.audio.resample import AudioResample
+from remotemedia.registry import default_registry
 
 SECONDS = 5  # of audio per round and node
 BLOCK_S = 0.02
@@ -86,6 +87,17 @@ CASES: dict[str, tuple[str, dict[str, object], Callable[[], list[rm.Data]]]] = {
     "ChannelMix, 5.1": ("5.1 to stereo", {"channels": 2}, lambda: audio(48_000, 6)),
     "EnergyVAD": ("16 kHz", {}, lambda: audio(16_000)),
     "Gain": ("48 kHz", {"gain_db": -6}, lambda: audio(48_000)),
+    "IIRFilter": ("48 kHz, lowpass of order 4", {"order": 4}, lambda: audio(48_000)),
+    "IIRFilter, band": (
+        "48 kHz, bandpass of order 8",
+        {"kind": "bandpass", "order": 8},
+        lambda: audio(48_000),
+    ),
+    "IIRFilter, fade": (
+        "the same as IIRFilter, on silence after 20 ms",
+        {"order": 4},
+        lambda: audio(48_000)[:1] + [rm.Audio(np.zeros(960, np.float32), 48_000)] * 249,
+    ),
     "PassThrough": ("48 kHz", {}, lambda: audio(48_000)),
     "TextCollector": (
         "250 tokens",
@@ -235,7 +247,11 @@ def add_nodes(report: Report, rounds: int) -> None:
     missing = TABLE.keys() - {name.partition(",")[0] for name in CASES}
     if missing:
         raise SystemExit(f"bench/nodes.py has no case for {', '.join(sorted(missing))}")
-    seconds = take_rounds({name: node_seconds(name) for name in CASES}, rounds)
+    unavailable = dict(default_registry().unavailable())
+    names = [name for name in CASES if name.partition(",")[0] not in unavailable]
+    for name, reason in unavailable.items():
+        print(f"{name} is left out: {reason}")
+    seconds = take_rounds({name: node_seconds(name) for name in names}, rounds)
     figures = {}
     rows = []
     for name, values in seconds.items():

@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
-const PACKAGES = ["numpy", "msgspec", "pyyaml", "pytest", "hypothesis"];
+const PACKAGES = ["numpy", "msgspec", "pyyaml", "pytest", "hypothesis", "scipy"];
 
 if (isMainThread) watch();
 else await runTests(workerData);

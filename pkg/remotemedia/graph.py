@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import re
 from collections import defaultdict
@@ -140,6 +141,32 @@ def load(
     found = draft(source, name=name)
     graph = _Checker(found.nodes, found.connections, registry, found.findings).graph()
     return found.finish(), graph
+
+
+def requirements(manifest: Manifest | Source, registry: Registry | None = None) -> tuple[str, ...]:
+    """The packages beyond the core that the nodes of a manifest need, installed here or not.
+
+    For who has to install them first, as a page does: until then `load` and `Graph.build` report
+    those nodes as unavailable. Anything else that is wrong, such as an unknown node type, is left
+    for them to report.
+
+    Returns
+    -------
+    tuple of str
+        Requirements such as ``"scipy>=1.11"``, sorted, each once.
+
+    Raises
+    ------
+    ManifestError
+        It cannot be read at all.
+    """
+    registry = registry or default_registry()
+    nodes = manifest.nodes if isinstance(manifest, Manifest) else draft(manifest).nodes
+    found: set[str] = set()
+    for node_type in {spec.node_type for spec in nodes if spec is not None}:
+        with contextlib.suppress(UnknownNodeTypeError, UnavailableError):
+            found.update(registry.requirements(node_type))
+    return tuple(sorted(found))
 
 
 class _Checker:

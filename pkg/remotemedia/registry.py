@@ -122,17 +122,29 @@ class Registry:
             It exists but cannot work on this host; says why and what to install.
         """
         name = self.canonical(name)
-        cls = self._classes.get(name)
-        if cls is None:
-            cls = _load(self.info(name))
-            self._classes[name] = cls
+        cls = self._class(name)
         missing = missing_packages(cls)
+        if missing:  # unless it was installed since the folders were last looked at
+            importlib.invalidate_caches()
+            missing = missing_packages(cls)
         if missing:
             packages = " ".join(f"'{package}'" for package in missing)
             raise UnavailableError(
                 f"node_type {name!r} needs {', '.join(missing)}: pip install {packages}"
             )
         return cls
+
+    def requirements(self, name: str) -> tuple[str, ...]:
+        """The packages beyond the core that a node type or alias needs, installed here or not.
+
+        Raises
+        ------
+        UnknownNodeTypeError
+            No such node type.
+        UnavailableError
+            What implements it cannot be imported, so that nobody knows.
+        """
+        return tuple(self._class(self.canonical(name)).requires)
 
     def unavailable(self) -> Iterator[tuple[str, str]]:
         """Every node type that cannot work on this host, with the reason."""
@@ -142,6 +154,12 @@ class Registry:
             except UnavailableError as error:
                 yield name, str(error)
         yield from self._ignored.items()
+
+    def _class(self, name: str) -> type[Node]:
+        cls = self._classes.get(name)
+        if cls is None:
+            cls = self._classes[name] = _load(self.info(name))
+        return cls
 
     def _find_plugins(self) -> None:
         if self._plugins_known:

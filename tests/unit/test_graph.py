@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from remotemedia.caps import Caps, parse_caps
 from remotemedia.data import Data
 from remotemedia.errors import ManifestError
-from remotemedia.graph import Graph, load
-from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
+from remotemedia.graph import Graph, load, requirements
+from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue, load_manifest
 from remotemedia.manifest.limits import MAX_PROBLEMS
 from remotemedia.node import Node, NodeParams
 from remotemedia.registry import Registry
@@ -392,3 +392,36 @@ def test_chain_of_ten_thousand(registry: Registry) -> None:
     assert graph.order == tuple(names)
     assert graph.sources == ("n0",)
     assert graph.sinks == ("n9999",)
+
+
+NEEDS = """version: v1
+nodes:
+  - {id: a, node_type: Heavy}
+  - {id: b, node_type: Torn}
+  - {id: c, node_type: Nowhere}
+  - {id: d, node_type: HeavyToo, params: {no: 1}}
+  - {id: e, node_type: Heavy}
+  - {id: f, node_type: Pass}
+connections: [{from: a, to: z}]
+"""
+
+
+def test_requirements_of_what_is_not_installed() -> None:
+    own = Registry({"Torn": "no_such_module_at_all:Torn"}, {"HeavyToo": "Heavier"})
+    own.add("Heavy", type("Heavy", (Pass,), {"requires": ("no-such-b>=2", "numpy")}))
+    own.add("Heavier", type("Heavier", (Pass,), {"requires": ("no-such-a", "no-such-b>=2")}))
+    own.add("Pass", Pass)
+    expected = ("no-such-a", "no-such-b>=2", "numpy")
+    assert requirements(load_manifest(NEEDS), own) == expected
+    assert requirements(NEEDS, own) == expected
+    broken = NEEDS.replace("id: c, node_type", "id: c, what")
+    assert requirements(broken, own) == expected
+    assert requirements({"version": "v1", "nodes": [{"id": "a", "node_type": "Pass"}]}, own) == ()
+    with pytest.raises(ManifestError):
+        requirements("{", own)
+
+
+def test_requirements_of_built_in_nodes() -> None:
+    nodes = (NodeSpec(id="a", node_type="IIRFilter"), NodeSpec(id="b", node_type="Gain"))
+    assert requirements(Manifest(nodes=nodes)) == ("scipy>=1.11",)
+    assert requirements(Manifest(nodes=nodes[1:])) == ()

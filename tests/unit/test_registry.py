@@ -1,6 +1,7 @@
 """The registry: built-in nodes, plugins, and what the program registers."""
 
 import importlib
+import os
 import sys
 
 import pytest
@@ -266,6 +267,26 @@ def short(data):
 )
 def test_what_is_installed_is_not_missing(requirement):
     assert missing_packages(type("X", (Echo,), {"requires": (requirement,)})) == []
+
+
+def test_requirements_are_known_before_they_are_installed(registry):
+    registry.add("Heavy", type("Heavy", (Echo,), {"requires": ("no-such-package>=1.2", "numpy")}))
+    assert registry.requirements("Heavy") == ("no-such-package>=1.2", "numpy")
+    assert registry.requirements("GainNode") == ()
+    with pytest.raises(UnknownNodeTypeError, match="did you mean 'Gain'"):
+        registry.requirements("Gian")
+
+
+def test_a_package_that_is_installed_later_is_found(registry, plugins, tmp_path):
+    registry.add("Late", type("Late", (Echo,), {"requires": ("rm-later-module>=1",)}))
+    stat = tmp_path.stat()
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="needs rm-later-module>=1: pip install"):
+            registry.find("Late")
+    (tmp_path / "rm_later_module.py").write_text("")
+    # As on a file system whose clock is coarse: what was read of the folder looks up to date.
+    os.utime(tmp_path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert registry.find("Late").__name__ == "Late"
 
 
 def test_missing_packages_give_the_install_command(registry):

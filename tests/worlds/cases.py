@@ -175,6 +175,35 @@ def gain() -> Cases:
     yield "not finite", {"gain_db": -1}, audio(broken, 16_000, 0.5)
 
 
+def iir_filter() -> Cases:
+    rates: dict[str, dict[str, object]] = {}
+    for order in range(1, 9):
+        rates[f"order {order}"] = {"order": order}
+    rates |= {
+        "lowpass at 20 Hz": {"cutoff_hz": 20, "order": 5},
+        "lowpass near the top": {"cutoff_hz": 7_999, "order": 8},
+        "highpass": {"kind": "highpass", "cutoff_hz": 80},
+        "highpass at 3.3 kHz": {"kind": "highpass", "cutoff_hz": 3_333.3, "order": 7},
+        "bandpass": {"kind": "bandpass", "order": 3},
+        "narrow": {"kind": "bandpass", "low_hz": 997, "high_hz": 1_013, "order": 4},
+        "wide": {"kind": "bandpass", "low_hz": 5, "high_hz": 7_900, "order": 8},
+    }
+    for name, params in rates.items():
+        for signal in (noise, steps, sweep):
+            yield f"{name}, {signal.__name__}", params, audio(signal, 16_000, 1, channels=2)
+    high: dict[str, object] = {"kind": "highpass", "cutoff_hz": 80, "order": 4}
+    for rate in (8_000, 22_050, 44_100, 48_000, 192_000):
+        yield f"{rate} Hz", high, audio(noise, rate, 30_000 / rate)
+    yield "speech", high, audio(held(speech, 6), 48_000, 1)
+    yield "gaps", high, audio(noise, 48_000, 0.5, gap_every=3)
+    yield "not finite, then silence", {"order": 8}, audio(broken, 8_000, 20, channels=2)
+    yield "blocks of one sample", {}, audio(noise, 8_000, 0.1, sizes=[1])
+    streams = [audio(noise, 48_000, 0.2, stream_id=name) for name in "ab"]
+    yield "two streams", high, in_turns(*streams)
+    changing = one_after_another(audio(noise, 48_000, 0.1), audio(noise, 32_000, 0.1, channels=2))
+    yield "another rate in between", high, changing
+
+
 def audio_format_convert() -> Cases:
     given = one_after_another(*map(of_format, AUDIO_DTYPES))
     for target in AUDIO_DTYPES:
@@ -280,6 +309,7 @@ _TABLE: dict[str, Callable[[], Cases]] = {
     "ChannelMix": channel_mix,
     "EnergyVAD": energy_vad,
     "Gain": gain,
+    "IIRFilter": iir_filter,
     "PassThrough": pass_through,
     "TextCollector": text_collector,
 }

@@ -6,6 +6,7 @@ NODES = {
     "AudioResample": "resample:AudioResample",
     "ChannelMix": "channel_mix:ChannelMix",
     "Gain": "gain:Gain",
+    "IIRFilter": "iir_filter:IIRFilter",
 }
 
 ALIASES = {
