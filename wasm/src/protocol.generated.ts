@@ -89,6 +89,7 @@ export interface AttachWriter {
   id: number;
   connection: string;
   from?: string | null;
+  live?: boolean;
 }
 
 /** Collect what comes out of a port as a WAV file, until it is detached. */

@@ -2,6 +2,7 @@
 import type { Data, Packet } from "./data.ts";
 import type { EdgeInfo, EdgeMetrics, GraphInfo, NodeInfo, NodeMetrics, ProblemInfo } from "./protocol.generated.ts";
 import type { RemoteMediaError } from "./errors.ts";
+import type { RingCounters } from "./links.ts";
 
 /** A manifest: an object, YAML or JSON text (anything with a line break or a brace), or its URL. */
 export type ManifestSource = string | URL | Record<string, unknown>;
@@ -126,20 +127,13 @@ export interface Recorder extends Connection {
   stop(): Promise<Blob>;
 }
 
-/** Counters of one ring, in frames. */
-export interface RingMetrics {
+/** Counters of one ring, in frames; see docs/design/web.md. */
+export interface RingMetrics extends Omit<RingCounters, "latencyFrames"> {
   id: string;
   kind: Connection["kind"];
   at: string;
   sampleRate: number;
-  written: number;
-  read: number;
-  filled: number;
-  capacity: number;
-  overrun: number;
-  underrun: number;
-  skipped: number;
-  cleared: number;
+  /** How much waited in it when it was last read, ms. */
   latencyMs: number;
 }
 

@@ -228,7 +228,7 @@ class Bridge:
     async def _attach_writer(self, request: page.AttachWriter, writer: BlockWriter) -> None:
         self._open_session()
         port = self._audio_outlet(request.from_)
-        self._add_sink(request.connection, port, SpeakerSink(writer, self._make_wake))
+        self._add_sink(request.connection, port, SpeakerSink(writer, request.live, self._make_wake))
 
     async def _attach_recorder(self, request: page.AttachRecorder, _: Any) -> None:
         self._open_session()

@@ -50,7 +50,6 @@ class BlockWriter(Protocol):
     sampleRate: int  # noqa: N815
     maxFrames: int  # noqa: N815
     staging: View
-    live: bool
 
     def room(self) -> int:
         """Frames that fit now."""

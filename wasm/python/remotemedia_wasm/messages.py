@@ -63,11 +63,14 @@ class AttachWriter(Message, frozen=True, tag="attachWriter"):
     ----------
     from_ : str or None
         ``"node"`` or ``"node:port"``; by default the only audio that comes out.
+    live : bool
+        What does not fit is lost; else the graph waits for room.
     """
 
     id: int
     connection: str
     from_: str | None = msgspec.field(default=None, name="from")
+    live: bool = False
 
 
 class AttachRecorder(Message, frozen=True, tag="attachRecorder"):

@@ -45,16 +45,23 @@ class SpeakerSink:
     ----------
     writer : BlockWriter
         Where to.
+    live : bool
+        Never wait for room.
     make_wake : callable
         Makes of a Python function one that JavaScript calls.
     """
 
-    def __init__(self, writer: BlockWriter, make_wake: Callable[[Callable[[], None]], Any]) -> None:
+    def __init__(
+        self,
+        writer: BlockWriter,
+        live: bool,
+        make_wake: Callable[[Callable[[], None]], Any],
+    ) -> None:
         self._writer = writer
         self._rate = writer.sampleRate
         self._channels = writer.channels
         self._longest = writer.maxFrames
-        self._live = writer.live
+        self._live = live
         self._wake = make_wake(self._on_room)
         self._waiting: asyncio.Future[None] | None = None
         self._parts: dict[int, View] = {}

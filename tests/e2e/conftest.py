@@ -1,0 +1,100 @@
+"""Real browsers on the built package: Chromium through Playwright, Firefox through geckodriver."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "tests"), str(Path(__file__).parent)]
+import pyodide_web
+from e2e_site import ISOLATED, POLICY, Site, serving
+from fetch_recordings import fetch
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+QUIET = [
+    *("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"),
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+    "--disable-sync",
+]
+AUDIO = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def folders() -> dict[str, Path]:
+    """What the pages are made of."""
+    web = REPOSITORY / "wasm" / "dist"
+    assert (web / "index.js").is_file(), "build it first: scripts/build_web"
+    return {
+        "/web/": web,
+        "/pyodide/": pyodide_web.locate(),
+        "/examples/": REPOSITORY / "examples",
+        "/recordings/": fetch(),
+        "/page/": Path(__file__).parent / "page",
+    }
+
+
+@pytest.fixture
+def site(folders: dict[str, Path]) -> Iterator[Site]:
+    """Cross-origin isolated, under the Content-Security-Policy that is promised."""
+    with serving(folders, {**ISOLATED, "Content-Security-Policy": POLICY}) as served:
+        yield served
+
+
+@pytest.fixture
+def plain_site(folders: dict[str, Path]) -> Iterator[Site]:
+    """A server that knows nothing of COOP and COEP."""
+    with serving(folders, {"Content-Security-Policy": POLICY}) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, headless=True, args=[*QUIET, *AUDIO, AUTOPLAY]
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    made = chromium.new_context(permissions=["microphone"])
+    made.set_default_timeout(60_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_page(context: BrowserContext) -> Iterator[Open]:
+    """Opens the page of the tests; at the end nothing may have gone wrong in it unseen."""
+    pages: list[tuple[Page, list[str]]] = []
+
+    def open_(served: Site, query: str = "") -> Page:
+        page = context.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"{served.address}/page/index.html{query}")
+        page.wait_for_function("window.ready === true")
+        pages.append((page, problems))
+        return page
+
+    yield open_
+    for page, problems in pages:
+        assert problems == []
+        assert page.evaluate("window.violations") == []

@@ -1,0 +1,81 @@
+// The page's side of a captured stream: a worklet that writes into a ring, and the ring's way to Python.
+import type { Attached, Owner } from "./connection.ts";
+import type { Endpoint } from "./links.ts";
+import { createLink, transferOf } from "./links.ts";
+import type { Connection } from "./types.ts";
+
+/** Of audio that a ring holds while the worker is busy, s. */
+const RING_S = 2;
+const BLOCK_MS = 20;
+
+export interface Capture {
+  readonly node: AudioWorkletNode;
+  readonly connection: Attached;
+  /** The stream has ended; resolves when the worklet has written all of it. */
+  end(): Promise<void>;
+}
+
+/** Make a capture worklet and connect it to the graph. */
+export async function openCapture(
+  owner: Owner,
+  kind: Connection["kind"],
+  channels: number,
+  options: { to?: string; blockMs?: number },
+): Promise<Capture> {
+  const context = await owner.audio.open();
+  const { sampleRate } = context;
+  const blockFrames = Math.max(1, Math.round((sampleRate * (options.blockMs ?? BLOCK_MS)) / 1000));
+  const capacity = Math.max(Math.ceil(RING_S * sampleRate), 2 * blockFrames);
+  const node = new AudioWorkletNode(context, "remotemedia-capture", {
+    numberOfInputs: 1,
+    numberOfOutputs: 1, // silent: some browsers run only nodes that lead to the destination
+    outputChannelCount: [1],
+    channelCount: channels,
+    channelCountMode: "explicit",
+    channelInterpretation: "speakers",
+  });
+  node.connect(context.destination);
+  const { id } = owner;
+  let endpoint: Endpoint | undefined;
+  const attach = async (): Promise<void> => {
+    // Shared memory outlives a worker; a port does not.
+    if (endpoint === undefined || endpoint.kind === "port") {
+      const link = createLink({ channels, capacity, sampleRate, shared: owner.shared });
+      node.port.postMessage({ type: "open", endpoint: link.worklet }, transferOf(link.worklet));
+      endpoint = link.worker;
+    }
+    const question = { type: "attachReader", connection: id, to: options.to ?? null } as const;
+    await owner.remote().attach(question, { connection: id, endpoint, blockFrames });
+  };
+  const close = (): void => {
+    node.port.postMessage({ type: "stop" });
+    node.disconnect();
+  };
+  try {
+    await attach();
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const connection: Attached = {
+    id,
+    kind,
+    at: options.to ?? "",
+    node,
+    sampleRate,
+    attach,
+    disconnect: async () => {
+      close();
+      owner.forget();
+      await owner.remote().ask({ type: "detach", connection: id });
+    },
+  };
+  const end = (): Promise<void> =>
+    new Promise((resolve) => {
+      node.port.onmessage = ({ data }: MessageEvent<{ type: string }>) => {
+        if (data.type === "ended") resolve();
+      };
+      node.port.postMessage({ type: "end" });
+    });
+  return { node, connection, end };
+}
