@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import python_source
 import wheels
 from artefacts import REPOSITORY, ArtefactError
 
@@ -38,6 +39,10 @@ class Asset:
         """The asset that a wheel becomes."""
         files = wheels.unpack(wheel)
         if name == "remotemedia":
+            files = {
+                path: python_source.slimmed(content) if path.endswith(".py") else content
+                for path, content in files.items()
+            }
             files = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
         raw = wheels.pack(files, compress=False)
         return cls(name, f"{wheel.name}.gz", raw, wheels.gzipped(raw))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import csv
 import gzip
@@ -43,6 +44,12 @@ def wheels(monkeypatch):
 def web_assets(monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / "scripts")
     return importlib.import_module("web_assets")
+
+
+@pytest.fixture
+def python_source(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
+    return importlib.import_module("python_source")
 
 
 @pytest.fixture
@@ -109,6 +116,42 @@ def test_the_table_for_bundlers(web_assets, wheel, tmp_path):
     assert f'    sha256: "{hashlib.sha256(asset.raw).hexdigest()}",\n' in text
     assert 'export const PYODIDE_VERSION = "314.0.3";' in text
     assert '"numpy-1.whl": 4' in text
+
+
+def shape(source):
+    """The program without docstrings of functions: what it does, and in which lines."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            text = node.body[0]
+            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                text.value = ast.Constant("")
+    lines = [(type(node).__name__, getattr(node, "lineno", 0)) for node in ast.walk(tree)]
+    return ast.dump(tree), lines
+
+
+def test_slimmed_source_does_the_same_in_the_same_lines(python_source):
+    sources = [*(REPOSITORY / "pkg").rglob("*.py"), *(REPOSITORY / "wasm/python").rglob("*.py")]
+    assert len(sources) > 100
+    for source in sources:
+        content = source.read_bytes()
+        slim = python_source.slimmed(content)
+        assert shape(slim) == shape(content), source
+        assert len(slim.splitlines()) == len(content.splitlines()), source
+
+
+def test_what_slimming_takes_away(python_source):
+    source = (
+        '"""Module."""\n# gone\nclass A:  # gone\n    """Kept: # not a comment."""\n\n'
+        '    def ü(self):\n        """Go\n        ne."""\n'
+        '        return "# kept", ("ü"  # gone\n)\n'
+        'def b(): """Gone."""; return 1  # gone\n'
+    )
+    assert python_source.slimmed(source.encode()).decode() == (
+        '"""Module."""\n\nclass A:\n    """Kept: # not a comment."""\n\n'
+        '    def ü(self):\n        ""\n\n        return "# kept", ("ü"\n)\n'
+        'def b(): ""; return 1\n'
+    )
 
 
 def test_byte_code_in_place_of_sources(wheels, tmp_path):
