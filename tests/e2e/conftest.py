@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "tests"), str(Path(__file__).parent)]
-import pyodide_web
 from e2e_site import ISOLATED, POLICY, Site, serving
+from firefox import Firefox
+
+import pyodide_web
 from fetch_recordings import fetch
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -98,3 +100,10 @@ def open_page(context: BrowserContext) -> Iterator[Open]:
     for page, problems in pages:
         assert problems == []
         assert page.evaluate("window.violations") == []
+
+
+@pytest.fixture(scope="session")
+def firefox() -> Iterator[Firefox]:
+    browser = Firefox()
+    yield browser
+    browser.close()

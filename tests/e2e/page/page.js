@@ -99,5 +99,24 @@ window.eventsOf = (pipeline) => {
   return seen;
 };
 
+/** A float32 WAV file, written here by hand. */
+window.wavOf = (samples, rate) => {
+  const head = new DataView(new ArrayBuffer(44));
+  const text = (at, value) => [...value].forEach((char, n) => head.setUint8(at + n, char.charCodeAt(0)));
+  text(0, "RIFF");
+  head.setUint32(4, 36 + samples.byteLength, true);
+  text(8, "WAVEfmt ");
+  head.setUint32(16, 16, true);
+  head.setUint16(20, 3, true);
+  head.setUint16(22, 1, true);
+  head.setUint32(24, rate, true);
+  head.setUint32(28, rate * 4, true);
+  head.setUint16(32, 4, true);
+  head.setUint16(34, 32, true);
+  text(36, "data");
+  head.setUint32(40, samples.byteLength, true);
+  return new Blob([head.buffer, samples]);
+};
+
 window.bytesOf = async (blob) => Array.from(new Uint8Array(await blob.arrayBuffer()));
 window.ready = true;
