@@ -52,8 +52,8 @@ def headers_file(isolated: bool) -> str:
     """The headers as Netlify and Cloudflare Pages read them."""
     common = headers.common(isolated).items()
     lines = ["/*", *(f"  {name}: {value}" for name, value in common)]
-    # Whatever else is there, they have already right: https and types apart from these.
-    for pattern in ("/*.mjs", "/*.wasm", "/*.whl", "/*.gz"):
+    # The types without which a browser refuses a file; a host may know them already.
+    for pattern in ("/*.mjs", "/*.wasm"):
         lines += [pattern, f"  Content-Type: {headers.content_type(pattern)}"]
     lines += ["/assets/*", f"  Cache-Control: {headers.FOR_EVER}"]
     return "".join(f"{line}\n" for line in lines)
