@@ -1,0 +1,47 @@
+// What the page finds around it: query parameters, optional files beside it.
+
+export interface Query {
+  /** Example to begin with. */
+  example: string | null;
+  /** Do without shared memory, to see that it works. */
+  transferred: boolean;
+}
+
+export function queryOf(search: string): Query {
+  const query = new URLSearchParams(search);
+  return { example: query.get("example"), transferred: query.get("link") === "transferred" };
+}
+
+/** A servers' own page for what is not there must not pass for the file. */
+async function answers(path: string, kind: RegExp, method: "HEAD" | "GET"): Promise<Response | null> {
+  try {
+    const response = await fetch(new URL(path, document.baseURI), { method, cache: "no-cache" });
+    return response.ok && kind.test(response.headers.get("content-type") ?? "") ? response : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Folder of a Pyodide beside the page; undefined: the default, from its CDN. */
+export async function ownPyodide(): Promise<URL | undefined> {
+  const found = await answers("./pyodide/pyodide.mjs", /javascript/, "HEAD");
+  return found ? new URL("./pyodide/", document.baseURI) : undefined;
+}
+
+/** The manifest that `remotemedia web MANIFEST` serves. */
+export async function servedManifest(): Promise<string | null> {
+  const response = await answers("./manifest.json", /json/, "GET");
+  return response ? response.text() : null;
+}
+
+const CLIP = "./clip.wav";
+
+export async function hasClip(): Promise<boolean> {
+  return (await answers(CLIP, /audio|octet-stream/, "HEAD")) !== null;
+}
+
+export async function fetchClip(): Promise<Blob> {
+  const response = await fetch(new URL(CLIP, document.baseURI));
+  if (!response.ok) throw new Error(`the clip cannot be had: ${response.status} ${response.statusText}`);
+  return response.blob();
+}
