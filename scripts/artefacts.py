@@ -71,7 +71,8 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> s
         check=False,
     )
     if result.returncode:
-        raise ArtefactError(f"{command[0]} failed:\n{result.stderr.strip()}")
+        said = result.stderr.strip() or result.stdout.strip()
+        raise ArtefactError(f"{command[0]} failed:\n{said}")
     return result.stdout
 
 

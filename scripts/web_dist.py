@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     made = write_assets()
     if not options.assets_only:
-        write_code()
+        write_bundles()
         report(made)
+        write_declarations()
     if options.pyodide:
         mirror(pyodide_web.locate(), PYODIDE)
         size = sum(file.stat().st_size for file in PYODIDE.iterdir())
@@ -63,12 +64,18 @@ def write_assets() -> list[Asset]:
     return made
 
 
-def write_code() -> None:
-    """Write bundles and declarations into dist."""
+def write_bundles() -> None:
+    """Write the JavaScript into an otherwise empty dist."""
     for old in DIST.iterdir():
         if old.is_file():
             old.unlink()
+        elif old.name != "assets":
+            shutil.rmtree(old)
     run("node", REPOSITORY / "scripts" / "web_bundle.mjs", WASM / "src", DIST)
+
+
+def write_declarations() -> None:
+    """Write the types beside it."""
     run(WASM / "node_modules" / ".bin" / "tsc", "-p", WASM / "tsconfig.build.json")
     for declaration in DIST.glob("**/*.d.ts"):
         # tsc keeps `.ts` in them, which no module beside them has.
