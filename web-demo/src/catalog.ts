@@ -15,7 +15,16 @@ export const CATALOG: Example[] = [
 export const SERVED_ID = "served";
 
 export function servedExample(manifest: string): Example {
-  return { id: SERVED_ID, title: "What this server was started with", manifest, source: "" };
+  return { id: SERVED_ID, title: "What this server was started with", manifest: readable(manifest), source: "" };
+}
+
+/** JSON on one line is for machines. */
+function readable(manifest: string): string {
+  try {
+    return JSON.stringify(JSON.parse(manifest), null, 2);
+  } catch {
+    return manifest;
+  }
 }
 
 function exampleOf(id: string, manifest: string, source = ""): Example {

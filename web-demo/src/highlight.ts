@@ -7,7 +7,7 @@ export interface Piece {
   text: string;
 }
 
-const YAML = /(#.*$)|("(?:[^"\\]|\\.)*"|'[^']*')|([A-Za-z_][\w.-]*)(?=\s*:(?:\s|$))|(\b(?:true|false|null)\b|(?<![\w.-])-?\d[\d.]*(?![\w.-]))/g;
+const YAML = /(#.*$)|("(?:[^"\\]|\\.)*"(?!\s*:\s)|'[^']*')|((?:"[\w.-]+"|[A-Za-z_][\w.-]*))(?=\s*:(?:\s|$))|(\b(?:true|false|null)\b|(?<![\w.-])-?\d[\d.]*(?![\w.-]))/g;
 const PYTHON =
   /(#.*$)|("""|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(\b(?:class|def|import|from|as|return|if|elif|else|for|while|in|not|and|or|is|with|yield|async|await|try|except|raise|lambda|pass)\b|@[\w.]+)|(\b(?:True|False|None|self)\b|\b\d[\d._]*\b)/g;
 

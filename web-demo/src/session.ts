@@ -1,9 +1,9 @@
 // The one controller of this page, and what the components ask of it.
-import { Pipeline, type LoadOptions } from "@remotemedia/web";
+import { Pipeline, registerIsolation, type LoadOptions } from "@remotemedia/web";
 import { CATALOG, findExample, SERVED_ID, servedExample } from "./catalog.ts";
 import { pictureOf } from "./draw/picture.ts";
 import { Controller } from "./pipeline/controller.ts";
-import { fetchClip, hasClip, ownPyodide, queryOf, servedManifest } from "./pipeline/surroundings.ts";
+import { fetchClip, hasClip, isolationWorker, ownPyodide, queryOf, servedManifest } from "./pipeline/surroundings.ts";
 import { useStore, type InputKind } from "./store.ts";
 
 const query = queryOf(location.search);
@@ -15,11 +15,14 @@ async function options(): Promise<LoadOptions> {
 
 export const controller = new Controller(useStore, { load: (manifest, given) => Pipeline.load(manifest, given), options });
 
+let isolating: Promise<boolean> | undefined;
 let clipThere: Promise<boolean> | undefined;
 let served: Promise<string | null> | undefined;
 
 /** Looks around, chooses where to begin, and loads it. Ends what it began when `signal` says so. */
 export async function open(signal: AbortSignal): Promise<void> {
+  isolating ??= isolate();
+  if (await isolating) return;
   clipThere ??= hasClip();
   served ??= servedManifest();
   const [clip, manifest] = await Promise.all([clipThere, served]);
@@ -34,6 +37,17 @@ export async function open(signal: AbortSignal): Promise<void> {
   // Who saves data decides by pressing Start.
   const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } };
   if (!connection?.saveData) await controller.load();
+}
+
+/** True: the page is about to be loaded again, with shared memory. */
+async function isolate(): Promise<boolean> {
+  if (globalThis.crossOriginIsolated || query.transferred) return false;
+  const worker = await isolationWorker();
+  try {
+    return worker !== null && (await registerIsolation(worker)) === "reloading";
+  } catch {
+    return false; // it works without, and says so
+  }
 }
 
 export async function chooseExample(id: string): Promise<void> {

@@ -60,7 +60,7 @@ export function CodeEditor({ ref, label, language, value, problems, warnings, pl
 
   return (
     <div className="relative flex h-80 overflow-hidden rounded-xl border border-line bg-sunk font-mono text-xs leading-5 focus-within:border-accent">
-      <div aria-hidden className="w-10 shrink-0 overflow-hidden border-r border-line pt-2 text-right text-soft/70 select-none">
+      <div aria-hidden className="w-10 shrink-0 overflow-hidden border-r border-line pt-2 text-right text-soft select-none">
         <div ref={gutter}>
           {lines.map((_, index) => {
             const mark = marks.get(index + 1);

@@ -16,16 +16,14 @@ export function EventLog({ className = "" }: { className?: string }) {
         </Button>
       }
     >
-      <ol role="log" aria-label="Events" tabIndex={0} data-testid="events" className="h-52 overflow-auto rounded-lg bg-sunk p-1.5 text-sm">
-        {log.length === 0 && (
-          <li className="h-full">
-            <Nothing>Errors, restarts and changes of devices are told here.</Nothing>
-          </li>
-        )}
-        {[...log].reverse().map((entry) => (
-          <Entry key={entry.key} entry={entry} />
-        ))}
-      </ol>
+      <div role="log" aria-label="What happened" tabIndex={0} data-testid="events" className="h-52 overflow-auto rounded-lg bg-sunk p-1.5 text-sm">
+        {log.length === 0 && <Nothing>Errors, restarts and changes of devices are told here.</Nothing>}
+        <ol>
+          {[...log].reverse().map((entry) => (
+            <Entry key={entry.key} entry={entry} />
+          ))}
+        </ol>
+      </div>
     </Card>
   );
 }
@@ -42,7 +40,7 @@ function Entry({ entry }: { entry: LogEntry }) {
         {entry.traceback && (
           <details className="mt-1">
             <summary className="w-fit rounded text-xs text-soft">Traceback</summary>
-            <pre className="mt-1 max-h-72 overflow-auto rounded-lg border border-line bg-card p-3 font-mono text-xs leading-relaxed text-text">{entry.traceback}</pre>
+            <pre tabIndex={0} className="mt-1 max-h-72 overflow-auto rounded-lg border border-line bg-card p-3 font-mono text-xs leading-relaxed text-text">{entry.traceback}</pre>
           </details>
         )}
       </span>

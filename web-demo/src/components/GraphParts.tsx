@@ -1,6 +1,6 @@
 import type { GraphNode } from "@remotemedia/web";
 import type { KeyboardEvent } from "react";
-import { microText } from "../figures.ts";
+import { countText, microText } from "../figures.ts";
 import { shortCaps } from "../graph/caps.ts";
 import { ENTRY, outletId, type Box, type Direction, type Line } from "../graph/layout.ts";
 import { isRunning, useStore, type InputKind } from "../store.ts";
@@ -71,53 +71,54 @@ export function GraphNodeView({ box, node, onOpen }: { box: Box; node: GraphNode
     onOpen();
   };
   return (
-    <g
-      role="button"
-      tabIndex={0}
-      aria-label={`${node.id}, ${node.nodeType}${errors ? `, ${errors.count} errors, the last: ${errors.last}` : ""}: show details`}
-      data-testid="graph-node"
-      data-node-id={node.id}
-      transform={`translate(${box.x} ${box.y})`}
-      className="group cursor-pointer outline-none"
-      onClick={onOpen}
-      onKeyDown={open}
-    >
+    <g data-testid="graph-node" data-node-id={node.id} transform={`translate(${box.x} ${box.y})`}>
       <title>{errors ? errors.last : node.summary}</title>
-      <rect
-        width={width}
-        height={height}
-        rx={12}
-        strokeWidth={errors ? 2 : 1}
-        className={`fill-card transition-colors ${errors ? "stroke-danger" : "stroke-line group-hover:stroke-edge"} group-focus-visible:stroke-accent group-focus-visible:stroke-2`}
-      />
-      <text x={14} y={24} className="fill-text font-mono text-[13px] font-semibold">
-        {fitted(node.id, errors ? width - 66 : width - 28, 7.9)}
-      </text>
-      <text x={14} y={41} className="fill-soft text-[11.5px]">
-        {fitted(node.nodeType, width - (metrics ? 84 : 28), 6.4)}
-      </text>
-      {metrics && (
-        <text x={width - 14} y={41} textAnchor="end" className="fill-soft text-[11px] tabular-nums">
-          {`× ${metrics.count.toLocaleString("en")}`}
+      <g
+        role="button"
+        tabIndex={0}
+        aria-label={`${node.id} ${node.nodeType}${errors ? `, ${errors.count} errors, the last: ${errors.last}` : ""}: details`}
+        className="group cursor-pointer outline-none"
+        onClick={onOpen}
+        onKeyDown={open}
+      >
+        <rect
+          width={width}
+          height={height}
+          rx={12}
+          strokeWidth={errors ? 2 : 1}
+          className={`fill-card transition-colors ${errors ? "stroke-danger" : "stroke-line group-hover:stroke-edge"} group-focus-visible:stroke-accent group-focus-visible:stroke-2`}
+        />
+        <text x={14} y={24} className="fill-text font-mono text-[13px] font-semibold">
+          {fitted(node.id, errors ? width - 66 : width - 28, 7.9)}
         </text>
-      )}
-      <line x1={0} x2={width} y1={52} y2={52} className="stroke-line" />
-      {figures.map(([name, value], index) => (
-        <text key={name} x={14 + (index * (width - 20)) / 3} y={69} className="fill-soft text-[10px]">
-          {name}
-          <tspan x={14 + (index * (width - 20)) / 3} dy={14} className="fill-text text-[11.5px] tabular-nums">
-            {value === undefined || metrics?.count === 0 ? "–" : microText(value)}
-          </tspan>
+        <text x={14} y={41} className="fill-soft text-[11.5px]">
+          {fitted(node.nodeType, width - (metrics ? 84 : 28), 6.4)}
         </text>
-      ))}
-      {errors && (
-        <g transform={`translate(${width - 46} 10)`}>
-          <rect width={36} height={18} rx={9} className="fill-danger-soft" />
-          <text x={18} y={13} textAnchor="middle" className="fill-danger text-[11px] font-semibold">
-            {`${errors.count > 99 ? "99+" : errors.count} ✕`}
+      </g>
+      <g className="pointer-events-none">
+        {metrics && (
+          <text x={width - 14} y={41} textAnchor="end" className="fill-soft text-[11px] tabular-nums">
+            {`× ${countText(metrics.count)}`}
           </text>
-        </g>
-      )}
+        )}
+        <line x1={0} x2={width} y1={52} y2={52} className="stroke-line" />
+        {figures.map(([name, value], index) => (
+          <text key={name} x={14 + (index * (width - 20)) / 3} y={69} className="fill-soft text-[10px]">
+            {name}
+            <tspan x={14 + (index * (width - 20)) / 3} dy={14} className="fill-text text-[11.5px] tabular-nums">
+              {value === undefined || metrics?.count === 0 ? "–" : microText(value)}
+            </tspan>
+          </text>
+        ))}
+        {errors && (
+          <g transform={`translate(${width - 46} 10)`}>
+            <rect width={36} height={18} rx={9} className="fill-danger-soft" />
+            <text x={18} y={13} textAnchor="middle" className="fill-danger text-[11px] font-semibold">
+              {`${errors.count > 99 ? "99+" : errors.count} ✕`}
+            </text>
+          </g>
+        )}
+      </g>
     </g>
   );
 }

@@ -25,7 +25,12 @@ export function ManifestPanel({ className = "" }: { className?: string }) {
 
   // The manifest is checked as it is written. Python is run only when asked: half a program may do anything.
   useEffect(() => {
-    if (!changed || sourceChanged || running || locked) return;
+    if (running || locked || sourceChanged) return;
+    // Back at what is loaded, it is good: there is nothing to ask.
+    if (!changed) {
+      useStore.setState({ problems: [] });
+      return;
+    }
     const timer = setTimeout(() => void controller.load(), CHECK_MS);
     return () => clearTimeout(timer);
     // `problems` is left out: a manifest that was refused is not tried again until it is edited.

@@ -73,7 +73,7 @@ export function Transport({ className = "" }: { className?: string }) {
       {fault?.traceback && (
         <details className="px-4 pb-3 text-sm">
           <summary className="text-soft">Traceback</summary>
-          <pre className="mt-2 max-h-64 overflow-auto rounded-lg bg-sunk p-3 font-mono text-xs">{fault.traceback}</pre>
+          <pre tabIndex={0} className="mt-2 max-h-64 overflow-auto rounded-lg bg-sunk p-3 font-mono text-xs">{fault.traceback}</pre>
         </details>
       )}
     </section>

@@ -103,7 +103,9 @@ export function layoutGraph(graph: GraphInfo, direction: Direction, sizes: Sizes
     caps: edge.caps,
   }));
   const ids = graph.nodes.map((node) => node.id);
+  // What is declared, and over it what was negotiated.
   const caps = new Map(graph.nodes.flatMap((node) => Object.entries(node.outputs).map(([port, text]) => [`${node.id}:${port}`, text])));
+  for (const edge of graph.edges) caps.set(edge.from, edge.caps);
   if (graph.entries.length > 0) {
     ids.unshift(ENTRY);
     for (const entry of graph.entries) edges.push({ from: ENTRY, to: nodeOf(entry), title: `input → ${entry}`, caps: "" });

@@ -134,7 +134,10 @@ export class Controller {
   async #loaded(turn: number): Promise<PipelineApi | null> {
     const { manifest, source, loaded } = this.#get();
     const usable = this.#pipeline && this.#pipeline.state !== "failed" && this.#pipeline.state !== "closed";
-    if (usable && loaded?.manifest === manifest && loaded.source === source) return this.#pipeline;
+    if (usable && loaded?.manifest === manifest && loaded.source === source) {
+      this.#set({ problems: [] });
+      return this.#pipeline;
+    }
     this.#set({ stage: "loading", problems: [], fault: null });
     try {
       if (usable) await this.#reload(this.#pipeline as PipelineApi, manifest, source);

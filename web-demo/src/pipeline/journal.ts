@@ -18,9 +18,9 @@ export class Journal {
     const entry = { kind, title, detail: told.detail ?? "", traceback: told.traceback ?? "", node: told.node ?? null };
     this.#store.setState(({ log }) => {
       const last = log.at(-1);
-      const same = last && last.kind === kind && last.title === title && last.detail === entry.detail && last.node === entry.node;
+      const same = last && last.kind === kind && last.title === title && last.node === entry.node;
       const atMs = performance.now();
-      if (same) return { log: [...log.slice(0, -1), { ...last, atMs, count: last.count + 1 }] };
+      if (same) return { log: [...log.slice(0, -1), { ...last, ...entry, atMs, count: last.count + 1 }] };
       return { log: [...log, { ...entry, key: this.#next++, atMs, count: 1 }].slice(-MAX_ENTRIES) };
     });
   }

@@ -4,7 +4,7 @@ import type { Data, Packet } from "@remotemedia/web";
 const MAX_LINES = 100_000;
 
 export function ptsOf(data: Data): number | null {
-  return data.ptsUs ?? null;
+  return data.ptsUs === null ? null : Number(data.ptsUs);
 }
 
 /** Collects lines; what is too much is counted, not kept. */

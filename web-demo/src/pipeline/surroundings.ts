@@ -34,6 +34,12 @@ export async function servedManifest(): Promise<string | null> {
   return response ? response.text() : null;
 }
 
+/** Where the server cannot send the headers for shared memory, a service worker beside the page can. */
+export async function isolationWorker(): Promise<URL | null> {
+  const path = "./service-worker.js";
+  return (await answers(path, /javascript/, "HEAD")) ? new URL(path, document.baseURI) : null;
+}
+
 const CLIP = "./clip.wav";
 
 export async function hasClip(): Promise<boolean> {
