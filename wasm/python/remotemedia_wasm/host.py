@@ -1,4 +1,4 @@
-"""The page's event loop, as the scheduler sees it."""
+"""The event loop of JavaScript, as the scheduler sees it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class PageHost:
     on_message, on_timeout : callable
         What a posted message and a timeout that is over call.
     on_suspended : callable
-        Called when Python's stack was switched away inside `on_message` or `on_timeout`.
+        Called when the stack was switched away, by `run_sync`, while what `watch` began still ran.
+    suspendable : bool
+        Let `run_sync` work inside the calls, where the browser can switch stacks. Pyodide then puts
+        one more message in front of each call.
     """
 
     def __init__(
@@ -25,50 +28,50 @@ class PageHost:
         on_message: Callable[[], None],
         on_timeout: Callable[[], None],
         on_suspended: Callable[[], None],
+        suspendable: bool,
     ) -> None:
+        self.suspendable = suspendable and hasattr(WebAssembly, "Suspending")
+        self._closed = False
         self._channel = MessageChannel.new()
-        self._ports = self._channel.port1, self._channel.port2
-        self._sends = self._ports[0].postMessage, self._ports[1].postMessage
-        self._send = self._sends[0]
-        self._suspended = create_proxy(lambda: on_suspended())
-        self._proxies = [self._suspended]
+        # Each message goes the other way than the last: Node takes up to 1000 messages from one
+        # port before anything else has its turn.
+        first, second = self._channel.port1, self._channel.port2
+        self._post, self._answer = first.postMessage, second.postMessage
+        self._next = self._post
 
-        # Each message goes the other way: Node takes up to 1000 messages from one port
-        # before anything else has its turn.
         def at_first(_event: Any = None) -> None:
-            self._send = self._sends[0]
-            self._watch()
-            on_message()
+            self._next = self._post
+            call(on_message)
 
         def at_second(_event: Any = None) -> None:
-            self._send = self._sends[1]
-            self._watch()
-            on_message()
+            self._next = self._answer
+            call(on_message)
 
-        def on_time() -> None:
-            self._watch()
-            on_timeout()
+        def call(what: Callable[[], None]) -> None:
+            if not self._closed:  # else this was under way already
+                what()
 
-        self._ports[0].onmessage = self._entry(at_first)
-        self._ports[1].onmessage = self._entry(at_second)
-        self._on_time = self._entry(on_time)
+        first.onmessage = self._entry(at_first)
+        second.onmessage = self._entry(at_second)
+        self._on_time = self._entry(lambda: call(on_timeout))
+        self._on_suspended = create_proxy(lambda: call(on_suspended))
 
     def _entry(self, function: Callable[..., None]) -> Any:
         proxy = create_proxy(function)
-        self._proxies.append(proxy)
-        if not hasattr(WebAssembly, "Suspending"):
-            return proxy
-        return proxy.callPromising.bind(proxy)
+        return proxy.callPromising.bind(proxy) if self.suspendable else proxy
 
-    def _watch(self) -> None:
-        # Microtasks run when the stack of JavaScript is empty: that Python's turn has not ended
-        # by then means that it is suspended.
+    def watch(self) -> None:
+        """Have `on_suspended` called if Python is suspended before it returns to JavaScript.
+
+        Where it returns, `on_suspended` may be called right after.
+        """
+        # A microtask runs when JavaScript's stack is empty, whatever the reason.
         if can_run_sync():
-            queueMicrotask(self._suspended)
+            queueMicrotask(self._on_suspended)
 
     def post(self) -> None:
         """Send one message."""
-        self._send(None)
+        self._next(None)
 
     def set_timeout(self, ms: int) -> object:
         """Start a timeout, ms; gives what `clear_timeout` takes."""
@@ -80,9 +83,9 @@ class PageHost:
         clearTimeout(timeout)
 
     def close(self) -> None:
-        """No call comes after this."""
-        for port in self._ports:
+        """Call nothing any more."""
+        # The proxies are left to JavaScript's collector: a call of one may be under way.
+        self._closed = True
+        for port in (self._channel.port1, self._channel.port2):
             port.onmessage = None
             port.close()
-        for proxy in self._proxies:
-            proxy.destroy()

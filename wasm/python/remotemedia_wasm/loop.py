@@ -20,8 +20,8 @@ T = TypeVar("T")
 class BatchedLoop(Scheduler, WebLoop):  # type: ignore[misc]
     """Pyodide's loop with a queue of its own.
 
-    The stock loop asks JavaScript for a timeout per callback: 25–31 µs for each switch of tasks.
-    This one asks for a turn only when it is idle, or when it has used up its budget.
+    The stock loop asks JavaScript for a call per callback: 25–31 µs for each switch of tasks. This
+    one asks for a turn only when it is idle, or when it has used up its budget.
 
     `install` makes the running loop one of these, and puts no other in its place: a task and what
     it awaits must belong to one loop, and the task that calls `install`, as well as every future
@@ -29,33 +29,41 @@ class BatchedLoop(Scheduler, WebLoop):  # type: ignore[misc]
 
     It differs from the stock loop where that differs from asyncio:
 
-    * No timer is early: the stock loop runs what is due in less than 2 ms at once.
-    * Timers that are due in the same µs keep their order.
-    * Exceptions of tasks and futures are reported when nobody can look any more, and not when
-      nobody has looked yet.
+    * No timer is early: the stock loop runs what is due in up to 2 ms at once.
+    * Timers that are due in the same µs keep their order; one may be due in the past, or never.
+    * The exception of a task or future is reported when nobody can look at it any more, and not
+      already when nobody has looked yet.
     * Factories of tasks get all options, and ``eager_start`` works.
+    * What is in progress is tasks: a future is waited for by a task, or by JavaScript.
+
+    A timer may be late by what the page's timeouts are late, which is whole milliseconds, and 4 ms
+    or more while the page is in the background.
+
+    `run_sync` works as in the stock loop in what the loop itself runs. It does not in what `enter`
+    runs at once, because JavaScript waits there.
     """
 
     _host: PageHost
 
-    def __init__(self, budget_s: float = BUDGET_S) -> None:
+    def __init__(self, budget_s: float = BUDGET_S, *, suspendable: bool = True) -> None:
         WebLoop.__init__(self)
-        self._adopt(budget_s)
+        self._adopt(budget_s, suspendable)
 
-    def _adopt(self, budget_s: float) -> None:
-        self._host = PageHost(self.on_message, self.on_timeout, self.on_suspended)
+    def _adopt(self, budget_s: float, suspendable: bool) -> None:
+        host = PageHost(self.on_message, self.on_timeout, self.on_suspended, suspendable)
+        self._host = host
         Scheduler.__init__(
             self,
-            post=self._host.post,
-            set_timeout=self._host.set_timeout,
-            clear_timeout=self._host.clear_timeout,
+            post=host.post,
+            set_timeout=host.set_timeout,
+            clear_timeout=host.clear_timeout,
             now=time.monotonic,
+            watch=host.watch if host.suspendable else None,
             budget_s=budget_s,
         )
         self._install_asyncgen_hooks()
 
     def create_future(self) -> asyncio.Future[Any]:
-        # Not counted as in progress: whatever waits for it is a task, or JavaScript.
         future: asyncio.Future[Any] = PyodideFuture(loop=self)
         return future
 
@@ -74,30 +82,29 @@ class BatchedLoop(Scheduler, WebLoop):  # type: ignore[misc]
         self._decrement_in_progress()
 
     def _stopped(self, error: SystemExit | KeyboardInterrupt) -> None:
-        if isinstance(error, SystemExit):
-            if self._system_exit_handler:
-                self._system_exit_handler(error.code)
-                return
-        elif self._keyboard_interrupt_handler:
+        if isinstance(error, SystemExit) and self._system_exit_handler:
+            self._system_exit_handler(error.code)
+        elif isinstance(error, KeyboardInterrupt) and self._keyboard_interrupt_handler:
             self._keyboard_interrupt_handler()
-            return
-        super()._stopped(error)
+        else:
+            super()._stopped(error)
 
     def _release(self) -> None:
-        """Give what waits back to the stock loop."""
+        """Become a stock loop, with what waits."""
         self._deadline = 0.0
         if self._timeout is not None:
             self._clear_timeout(self._timeout[1])
         self._host.close()
         ready = [*self._batch, *self._queue]
-        timers = [item[3] for item in sorted(self._timers)]
+        timers = [timer for *_, timer in sorted(self._timers)]
         for waiting in (self._batch, self._queue, self._timers):
             waiting.clear()
         self.__class__ = WebLoop
         for handle in ready:
             self.call_soon(_run, handle)
         for timer in timers:
-            self.call_at(timer.when(), _run, timer)
+            # The stock loop takes no time in the past.
+            self.call_later(max(0.0, timer.when() - self.time()), _run, timer)
 
 
 def _run(handle: asyncio.Handle) -> None:
@@ -105,13 +112,17 @@ def _run(handle: asyncio.Handle) -> None:
         handle._run()
 
 
-def install(budget_s: float = BUDGET_S) -> BatchedLoop:
+def install(budget_s: float = BUDGET_S, *, suspendable: bool = True) -> BatchedLoop:
     """Make the running loop a `BatchedLoop`; it may be one already.
 
     Parameters
     ----------
     budget_s : float
         How long callbacks may be started before messages and timers of the page have their turn, s.
+    suspendable : bool
+        Let `run_sync` (and `time.sleep`, which uses it) suspend what the loop runs, where the
+        browser can switch stacks. Without it, a turn begins one message sooner, and `time.sleep`
+        blocks.
 
     Raises
     ------
@@ -121,7 +132,7 @@ def install(budget_s: float = BUDGET_S) -> BatchedLoop:
     running: Any = asyncio.get_running_loop()
     if type(running) is WebLoop:
         running.__class__ = BatchedLoop
-        running._adopt(budget_s)
+        running._adopt(budget_s, suspendable)
     if not isinstance(running, BatchedLoop):
         raise RuntimeError(f"the running loop is not Pyodide's own, but {running!r}")
     return running
@@ -129,6 +140,6 @@ def install(budget_s: float = BUDGET_S) -> BatchedLoop:
 
 def uninstall() -> None:
     """Make the running loop the stock one again; what waits in it is taken over."""
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, BatchedLoop):
-        loop._release()
+    running = asyncio.get_running_loop()
+    if isinstance(running, BatchedLoop):
+        running._release()

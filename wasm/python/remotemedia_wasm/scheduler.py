@@ -8,7 +8,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
@@ -25,9 +25,29 @@ SPARE_TIMERS = 64
 """Cancelled timers that are kept whatever else there is."""
 
 
+class _Ready(asyncio.Handle):
+    """A handle without what asyncio's looks up for its debug mode: a tenth of a switch of tasks."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
 class _Timer(asyncio.TimerHandle):
     __slots__ = ()
-    _scheduled: bool  # asyncio's own: it is in the heap
+    _scheduled: bool  # asyncio's own: it is in the heap, and not cancelled
 
 
 @dataclass(frozen=True)
@@ -63,8 +83,8 @@ class Scheduler(asyncio.AbstractEventLoop):
     the order is that of asyncio, and a message to the page waits for the budget and one callback
     at most.
 
-    It is mixed into a loop that makes futures and tasks and handles exceptions. Everything is
-    called from one thread.
+    It is mixed into a loop that makes futures and tasks, handles exceptions and has a debug mode.
+    Everything is called from one thread.
 
     Parameters
     ----------
@@ -76,9 +96,13 @@ class Scheduler(asyncio.AbstractEventLoop):
         Takes that back.
     now : callable
         The monotonic clock, s.
+    watch : callable, optional
+        Told that a turn begins; sees to it that `on_suspended` is called if it is suspended.
     budget_s : float
         How long a turn may go on starting callbacks, s.
     """
+
+    _debug: bool  # the loop's
 
     def __init__(
         self,
@@ -87,12 +111,14 @@ class Scheduler(asyncio.AbstractEventLoop):
         set_timeout: Callable[[int], object],
         clear_timeout: Callable[[object], None],
         now: Callable[[], float],
+        watch: Callable[[], None] | None = None,
         budget_s: float = BUDGET_S,
     ) -> None:
         self._post = post
         self._set_timeout = set_timeout
         self._clear_timeout = clear_timeout
         self._now = now
+        self._watch = watch
         self._budget_s = budget_s
         self._queue: deque[asyncio.Handle] = deque()  # the next batch
         self._batch: deque[asyncio.Handle] = deque()  # the rest of this one
@@ -131,7 +157,8 @@ class Scheduler(asyncio.AbstractEventLoop):
 
         Real-time path: one handle is allocated; JavaScript is called only to wake an idle loop.
         """
-        handle = asyncio.Handle(callback, args, self, context)
+        make = asyncio.Handle if self._debug else _Ready
+        handle = make(callback, args, self, context)
         self._queue.append(handle)
         if not self._awake:
             self._ask()
@@ -232,6 +259,8 @@ class Scheduler(asyncio.AbstractEventLoop):
     def _begin_turn(self) -> None:
         self._deadline = self._now() + self._budget_s
         self._awake = True
+        if self._watch is not None:
+            self._watch()
 
     def _turn(self, in_timeout: bool = False) -> None:
         # A callback may uninstall the loop: then these are no longer methods of it.
