@@ -68,7 +68,10 @@ export interface WriterOptions {
   live: boolean;
 }
 
-/** A link from or to a worklet. `capacity` is rounded up to a power of two. `ring`: the page may look at it, where memory is shared. */
+/**
+ * A link from or to a worklet. `capacity` is rounded up to a power of two; between two ends that both wait it must
+ * hold a block of each, or they wait for each other. `ring`: the page may look at it, where memory is shared.
+ */
 export function createLink(format: RingFormat & { shared: boolean }): { worklet: Endpoint; worker: Endpoint; ring?: Ring } {
   const { channels, sampleRate, shared } = format;
   const capacity = 2 ** Math.ceil(Math.log2(format.capacity));
@@ -191,7 +194,10 @@ class Reader implements BlockReader {
   take(): number {
     const ring = this.#ring;
     const frames = this.#frames();
-    if (frames === 0) return 0;
+    if (frames === 0) {
+      this.#mirror?.report(1); // Python will wait now, and so may the writer, for this room
+      return 0;
+    }
     this.lost = ring.lost;
     ring.lost = 0;
     if (frames < 0) return frames;

@@ -115,11 +115,11 @@ export class MirrorConsumer {
     };
   }
 
-  /** Call after reading: tells the producer's side when that gives it room worth telling of, or if `now`. */
-  report(now = false): void {
+  /** Call after reading: tells the producer's side if `atLeast` so many frames were read since, or the ring is empty now. */
+  report(atLeast = POST_FRAMES): void {
     const read = this.ring.words[READ]!;
     const since = (read - this.#reported) | 0;
-    if (!now && since < POST_FRAMES && (since === 0 || this.ring.filled() !== 0)) return;
+    if (since < atLeast && (since === 0 || this.ring.filled() !== 0)) return;
     this.#reported = read;
     for (let i = 0; i < LINE; i++) this.#line[i] = this.ring.words[READ + i]!;
     this.#port.postMessage(this.#line);

@@ -36,9 +36,12 @@ export interface RingCounters {
   idle: number;
   /** How full the ring was when the consumer last read. */
   latencyFrames: number;
-  /** Frame of the AudioContext's clock at which sample 0 of the ring was captured; null if no worklet writes. */
+  /** Frame of the AudioContext's clock when sample 0 was captured, going by the samples behind the last gap; null if no worklet writes. */
   writeClock: number | null;
-  /** The same for when it is played. readClock − writeClock of two rings is the delay between them, exactly. */
+  /**
+   * The same for when sample 0 is played. If a graph loses no sample and delays none, readClock − writeClock − overrun
+   * (overrun of the ring that is played) is the time from capture to play, in frames, exactly.
+   */
   readClock: number | null;
 }
 

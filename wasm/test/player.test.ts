@@ -165,6 +165,21 @@ describe("too much", () => {
     desk.check();
   });
 
+  test("live: what is in front of an overrun is dropped, so that the writer can go on", () => {
+    const desk = new Desk({ live: true, lead: 480, block: 960 }, { capacity: 8192 });
+    desk.write(960);
+    desk.play(128, 5);
+    desk.write(9000);
+    expect(desk.ring.room()).toBe(0);
+    desk.play(128, 2);
+    expect(desk.ring.counters()).toMatchObject({ filled: 0, skipped: 8192 - 128 });
+    desk.write(960);
+    desk.play(128, 8);
+    expect(desk.ring.lost).toBe(0);
+    expect(desk.ring.counters()).toMatchObject({ overrun: 9000 - (8192 - 960 + 128) });
+    desk.check();
+  });
+
   test("live: one late block more than `lead` is no reason to skip", () => {
     const desk = new Desk({ live: true, lead: 480, block: 960 });
     for (let i = 0; i < 200; i++) {

@@ -1,5 +1,5 @@
 // The playback worklet.
-import { MirrorConsumer } from "../mirror.ts";
+import { MirrorConsumer, POST_FRAMES } from "../mirror.ts";
 import { Ring } from "../ring.ts";
 import type { FromWorklet, ToPlayback } from "./messages.ts";
 import { Player } from "./player.ts";
@@ -28,11 +28,11 @@ class Playback extends AudioWorkletProcessor {
     if (out !== undefined && frames !== undefined && player !== null) {
       player.process(out, frames, currentFrame);
       const due = currentFrame >= this.#nextReport;
-      this.#mirror?.report(due);
+      this.#mirror?.report(due ? 0 : POST_FRAMES);
       if (due) this.#report();
       if (player.ended && !this.#told) {
         this.#told = true;
-        this.#mirror?.report(true);
+        this.#mirror?.report(0);
         this.#post({ type: "ended" });
       }
     }

@@ -152,9 +152,16 @@ export class Player {
     return at + frames;
   }
 
-  /** Goes back to `lead` when the fill was above it by a block or more for a while. */
+  /** Goes back to `lead` when the fill was above it by a block or more for a while; drops all when the ring overran. */
   #lower(frames: number): void {
-    this.#lowest = Math.min(this.#lowest, this.#ring.filled());
+    const ready = this.#ring.ready();
+    if (this.#ring.final && ready > 0) { // the writer begins again when this is gone: sooner is fresher
+      this.#cut(FADE);
+      this.#skip(ready);
+      this.#rest(UNDERRUN);
+      return;
+    }
+    this.#lowest = Math.min(this.#lowest, ready);
     this.#watched += frames;
     if (this.#watched < this.#patience) return;
     const surplus = this.#lowest - this.#lead;
