@@ -10,6 +10,7 @@ const SIZES: Record<Direction, Sizes> = {
   down: { node: { width: 184, height: 92 }, terminal: { width: 104, height: 34 }, layerGap: 60, gap: 12 },
 };
 const LEAST_SCALE = 0.72; // smaller, and it is drawn downwards instead
+const LEAST_DOWN = 0.64; // smaller, and it scrolls
 const MARGIN = 12;
 
 export function GraphCard({ className = "" }: { className?: string }) {
@@ -50,7 +51,7 @@ export function GraphCard({ className = "" }: { className?: string }) {
             viewBox={`${-MARGIN} ${-MARGIN} ${layout.width + 2 * MARGIN} ${layout.height + 2 * MARGIN}`}
             width={layout.width + 2 * MARGIN}
             className="m-auto h-auto max-w-full py-2"
-            style={{ minWidth: Math.min((layout.width + 2 * MARGIN) * LEAST_SCALE, 2000) }}
+            style={{ minWidth: (layout.width + 2 * MARGIN) * (layout.direction === "right" ? LEAST_SCALE : LEAST_DOWN) }}
           >
             {layout.lines.map((line) => (
               <GraphEdgeView key={line.id} line={line} direction={layout.direction} />

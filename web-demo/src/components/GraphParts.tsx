@@ -89,7 +89,7 @@ export function GraphNodeView({ box, node, onOpen }: { box: Box; node: GraphNode
           className={`fill-card transition-colors ${errors ? "stroke-danger" : "stroke-line group-hover:stroke-edge"} group-focus-visible:stroke-accent group-focus-visible:stroke-2`}
         />
         <text x={14} y={24} className="fill-text font-mono text-[13px] font-semibold">
-          {fitted(node.id, errors ? width - 66 : width - 28, 7.9)}
+          {`${fitted(node.id, errors ? width - 66 : width - 28, 7.9)} `}
         </text>
         <text x={14} y={41} className="fill-soft text-[11.5px]">
           {fitted(node.nodeType, width - (metrics ? 84 : 28), 6.4)}

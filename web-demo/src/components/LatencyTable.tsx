@@ -13,7 +13,7 @@ export function LatencyTable({ className = "" }: { className?: string }) {
         </div>
       ) : (
         <div role="region" aria-label="Table of latencies" tabIndex={0} className="min-h-32 overflow-x-auto">
-          <table data-testid="latency-table" className="w-full text-right text-xs whitespace-nowrap tabular-nums [&_td]:py-1.5 [&_td]:pl-3 [&_th]:py-1.5 [&_th]:pl-3 [&_th]:font-medium">
+          <table data-testid="latency-table" className="w-full text-right text-xs whitespace-nowrap tabular-nums [&_td]:py-1.5 [&_td]:pl-1.5 sm:[&_td]:pl-3 [&_th]:py-1.5 [&_th]:pl-1.5 sm:[&_th]:pl-3 [&_th]:font-medium">
             <thead className="text-soft">
               <tr>
                 <th scope="col" className="!pl-0 text-left">Node</th>

@@ -19,7 +19,8 @@ export function Timeline({ className = "" }: { className?: string }) {
   const running = useStore((state) => isRunning(state.stage));
   const [view, setView] = useState<"auto" | "all" | "window">("auto");
   const [chosen, setChosen] = useState<string | null>(null);
-  const nowUs = useLiveTime(live && running);
+  const paced = useStore((state) => state.input === "microphone" || state.pace === "realtime");
+  const nowUs = useLiveTime(paced && running);
   const { segments, levels, notes } = results;
 
   const last = Math.max(lastTimeOf(results), live ? nowUs : (picture?.durationUs ?? 0));
@@ -41,7 +42,8 @@ export function Timeline({ className = "" }: { className?: string }) {
     >
       <div className="relative mt-1 h-24 overflow-hidden rounded-lg bg-sunk">
         <TimelineWave domain={domain} picture={live ? null : picture} live={live} untilUs={last} />
-        <SegmentMarks segments={segments} domain={domain} endUs={last} chosen={chosen} onChoose={setChosen} />
+        <SegmentMarks segments={segments} domain={domain} endUs={Math.max(lastTimeOf(results), nowUs)} chosen={chosen} onChoose={setChosen} />
+        {paced && running && <div aria-hidden className="pointer-events-none absolute inset-y-0 w-px bg-text/70" style={{ left: `${Math.min(99.9, placeOf(nowUs, domain) * 100)}%` }} />}
       </div>
       <Ticks domain={domain} />
       <SegmentDetails segment={segment} onClose={() => setChosen(null)} />

@@ -57,19 +57,22 @@ export function Switch({ label, hint, checked, disabled = false, onChange, ...re
         {label}
         {hint !== undefined && <span className="block text-xs text-soft">{hint}</span>}
       </span>
-      <input
-        type="checkbox"
-        role="switch"
-        className="peer sr-only"
-        checked={checked}
-        disabled={disabled}
-        onChange={(event) => onChange(event.target.checked)}
-        {...rest}
-      />
-      <span
-        aria-hidden
-        className="relative h-6 w-10 shrink-0 rounded-full bg-edge/60 outline-offset-2 outline-accent transition peer-checked:bg-accent peer-focus-visible:outline-2 after:absolute after:top-0.5 after:left-0.5 after:size-5 after:rounded-full after:bg-card after:shadow-sm after:transition peer-checked:after:translate-x-4"
-      />
+      <span className="relative h-6 w-10 shrink-0">
+        {/* Over its picture, invisible: it is what is clicked. */}
+        <input
+          type="checkbox"
+          role="switch"
+          className="peer absolute inset-0 z-10 size-full cursor-[inherit] opacity-0"
+          checked={checked}
+          disabled={disabled}
+          onChange={(event) => onChange(event.target.checked)}
+          {...rest}
+        />
+        <span
+          aria-hidden
+          className="absolute inset-0 rounded-full bg-edge/60 outline-offset-2 outline-accent transition peer-checked:bg-accent peer-focus-visible:outline-2 after:absolute after:top-0.5 after:left-0.5 after:size-5 after:rounded-full after:bg-card after:shadow-sm after:transition peer-checked:after:translate-x-4"
+        />
+      </span>
     </label>
   );
 }
