@@ -240,8 +240,8 @@ export class Ring {
 
   /** Resolves at the next signal on WROTE or TOOK after `seen` was read; null: there was one, look again. Shared rings; allocates. */
   wait(word: typeof WROTE | typeof TOOK, seen: number): Promise<unknown> | null {
-    const { async, value } = Atomics.waitAsync(this.words, word, seen);
-    return async ? value : null;
+    const signal = Atomics.waitAsync(this.words, word, seen);
+    return signal.async ? signal.value : null;
   }
 
   /** Ends this side's own wait(). */
@@ -249,9 +249,7 @@ export class Ring {
     Atomics.notify(this.words, word);
   }
 
-  // For mirrors.
-
-  /** Copies samples out without reading them. */
+  /** Copies samples out without reading them: for mirrors. */
   copy(index: number, packed: Float32Array, frames: number): void {
     for (let c = 0; c < this.channels; c++) this.#load(c, index, packed, c * frames, frames);
   }

@@ -44,3 +44,5 @@ function isolated(response: Response): Response {
   const { status, statusText } = response;
   return new Response(response.body, { status, statusText, headers });
 }
+
+export {};

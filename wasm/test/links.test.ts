@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { createLink, openReader, openWriter, transferOf } from "../src/links.ts";
 import type { BlockReader, BlockWriter, Endpoint } from "../src/links.ts";
 import { MirrorConsumer, MirrorProducer, POST_FRAMES } from "../src/mirror.ts";
+import { GENERATION } from "../src/ring-layout.ts";
 import { Ring } from "../src/ring.ts";
 import { Player } from "../src/worklets/player.ts";
 import { startPeer } from "./peer.ts";
@@ -241,6 +242,20 @@ describe("a mirror", () => {
     await until(() => consumer.ring.ended);
     expect([expected, messages, consumer.ring.filled()]).toEqual([3072, 13, 128]);
     expect(consumer.ring.counters().written).toBe(3200 - 1000);
+    consumer.close();
+    producer.close();
+  });
+
+  test("the end and an interrupt do not overtake the samples in front of them", async () => {
+    const { producer, consumer } = mirrors();
+    const seen: [filled: number, ended: boolean, interrupts: number][] = [];
+    consumer.onWrite = () => seen.push([consumer.ring.filled(), consumer.ring.ended, consumer.ring.words[GENERATION]!]);
+    producer.ring.push([new Float32Array(1000)], 1000);
+    producer.ring.clear();
+    producer.ring.end();
+    producer.pump(POST_FRAMES);
+    await until(() => consumer.ring.ended);
+    expect(seen).toEqual([[512, false, 0], [1000, true, 1]]);
     consumer.close();
     producer.close();
   });

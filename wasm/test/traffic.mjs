@@ -14,12 +14,18 @@ export function random(seed) {
 /** Sample of frame i in channel c: exact in float32, another one in every channel and for 2^22 frames. */
 export const sample = (i, c) => (i & 0x3fffff) * (c % 2 ? -1 : 1) + (c > 1 ? 0.5 : 0);
 
-export function run(lib, job) {
+/**
+ * One side of the traffic that the job asks for.
+ * @param {object} lib our code, under test
+ * @param {import("./peer.ts").Job} job
+ * @returns {Promise<import("./peer.ts").Report>}
+ */
+export async function run(lib, job) {
   switch (job.kind) {
     case "produce": return produce(lib.Ring.attach(job.buffer), job);
     case "consume": return consume(lib.Ring.attach(job.buffer), job);
     case "write": return write(lib.openWriter(job.endpoint, { maxFrames: job.maxChunk, live: job.lossy ?? false }), job);
-    case "read": return read(lib.openReader(job.endpoint, { blockFrames: job.blockFrames }), job);
+    default: return read(lib.openReader(job.endpoint, { blockFrames: job.blockFrames }), job);
   }
 }
 
