@@ -278,18 +278,18 @@ export class Ring {
 
   // Loops, not set(subarray()): a subarray is an allocation.
   #store(channel: number, from: Float32Array, at: number, frames: number): void {
-    const plane = this.#planes[channel]!;
-    for (let i = 0; i < frames; i++) plane[(this.#write + i) & this.#mask] = from[at + i]!;
+    const plane = this.#planes[channel]!, mask = this.#mask, write = this.#write;
+    for (let i = 0; i < frames; i++) plane[(write + i) & mask] = from[at + i]!;
   }
 
   #silence(channel: number, frames: number): void {
-    const plane = this.#planes[channel]!;
-    for (let i = 0; i < frames; i++) plane[(this.#write + i) & this.#mask] = 0;
+    const plane = this.#planes[channel]!, mask = this.#mask, write = this.#write;
+    for (let i = 0; i < frames; i++) plane[(write + i) & mask] = 0;
   }
 
   #load(channel: number, index: number, to: Float32Array, at: number, frames: number): void {
-    const plane = this.#planes[channel]!;
-    for (let i = 0; i < frames; i++) to[at + i] = plane[(index + i) & this.#mask]!;
+    const plane = this.#planes[channel]!, mask = this.#mask;
+    for (let i = 0; i < frames; i++) to[at + i] = plane[(index + i) & mask]!;
   }
 }
 
