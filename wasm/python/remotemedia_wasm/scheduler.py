@@ -203,7 +203,7 @@ class Scheduler(asyncio.AbstractEventLoop):
         handle._scheduled = False
         self._cancelled_timers += 1
         if self._cancelled_timers > max(SPARE_TIMERS, len(self._timers) // 2):
-            self._timers = [item for item in self._timers if not item[3]._cancelled]
+            self._timers = [item for item in self._timers if item[3]._scheduled]
             heapq.heapify(self._timers)
             self._cancelled_timers = 0
 
@@ -328,16 +328,16 @@ class Scheduler(asyncio.AbstractEventLoop):
         timers = self._timers
         while timers and timers[0][2] <= time:
             timer = heapq.heappop(timers)[3]
-            if timer._cancelled:
-                self._cancelled_timers -= 1
-            else:
+            if timer._scheduled:
                 timer._scheduled = False
                 self._queue.append(timer)
+            else:
+                self._cancelled_timers -= 1
 
     def _arm(self, in_timeout: bool = False) -> None:
         """See to it that a turn comes when the earliest timer is due."""
         timers = self._timers
-        while timers and timers[0][3]._cancelled:
+        while timers and not timers[0][3]._scheduled:
             heapq.heappop(timers)
             self._cancelled_timers -= 1
         if not timers:
