@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,20 +12,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "tests"), str(Path(__file__).parent)]
+from chromium import AUDIO, AUTOPLAY, CHROMIUM, QUIET
 from e2e_site import ISOLATED, POLICY, Site, serving
 from firefox import Firefox
 
 import pyodide_web
 from fetch_recordings import fetch
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-QUIET = [
-    *("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"),
-    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
-    "--disable-sync",
-]
-AUDIO = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
 
 Open = Callable[..., Page]
 
@@ -34,7 +25,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session")
 def folders() -> dict[str, Path]:
     """What the pages are made of."""
-    web = REPOSITORY / "wasm" / "dist"
+    web = Path(os.environ.get("REMOTEMEDIA_WEB") or REPOSITORY / "wasm" / "dist")
     assert (web / "index.js").is_file(), "build it first: scripts/build_web"
     return {
         "/web/": web,

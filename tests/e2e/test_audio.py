@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from chromium import AUDIO, AUTOPLAY, CHROMIUM, QUIET
 from e2e_site import Site
-from native_run import run
+from firefox import Firefox
+from native_run import frames, run
 from playwright.sync_api import Browser, Page, Playwright
 
-import remotemedia as rm
-from conftest import AUDIO, AUTOPLAY, CHROMIUM, QUIET
 from remotemedia.wav import WavDecoder
 from worlds.tolerances import rows
 
@@ -59,24 +60,47 @@ PROCESS = {
 RECORD = """async ([manifest, rate, seconds]) => {
     const options = rate ? { audioContext: new AudioContext({ sampleRate: rate }) } : {};
     const pipeline = await window.load(manifest, options);
+    window.frames = [];
+    window.keepFrames = true;
     await pipeline.start();
-    const heard = await pipeline.connectRecorder({ from: "in" });
-    const made = await pipeline.connectRecorder({ from: "to16k" });
+    const reading = (async () => { for await (const _ of pipeline.outputs()); })();
+    const recorder = await pipeline.connectRecorder({ from: "to16k" });
     const microphone = await pipeline.connectMicrophone({ to: "in" });
     await window.until(async () => {
         const { nodes } = await pipeline.metrics();
         return nodes[0].count >= seconds * 50;
     });
-    const { rings } = await pipeline.metrics();
     await microphone.disconnect();
     await pipeline.finish();
-    for (const [name, recorder] of [["/heard", heard], ["/made", made]]) {
-        await fetch(name, { method: "POST", body: await recorder.stop() });
-    }
-    const { link } = pipeline;
+    await reading;
+    window.keepFrames = false;
+    await fetch("/frames", { method: "POST", body: new Blob(window.frames) });
+    await fetch("/made", { method: "POST", body: await recorder.stop() });
+    const { link, audioContext } = pipeline;
     await pipeline.close();
-    return { rings, link };
+    return { link, rate: audioContext.sampleRate };
 }"""
+
+
+def processed_as_natively(site: Site, answer: dict[str, Any], seconds: float) -> float:
+    """Runs natively what was captured, with its times and gaps; gives the loudest sample."""
+    packets = frames(site.posted["/frames"])
+    heard = [packet.data for packet in packets if packet.node == "in"]
+    assert all(audio.sample_rate == answer["rate"] for audio in heard)
+    captured = sum(audio.frames for audio in heard)
+    assert captured >= 0.95 * seconds * answer["rate"]
+    native = run(PROCESS, heard)
+    ours = [packet.data for packet in native if packet.node == "to16k"]
+    theirs = [packet.data for packet in packets if packet.node == "to16k"]
+    assert [audio.pts_us for audio in theirs] == [audio.pts_us for audio in ours]
+    expected = np.concatenate([audio.samples for audio in ours], axis=1)
+    made = np.concatenate([audio.samples for audio in theirs], axis=1)
+    assert made.shape == expected.shape
+    assert np.abs(made - expected).max() <= 2 * RESAMPLE  # of full scale 2, after the gain
+    recorded, recorded_rate = samples(site.posted["/made"])
+    assert recorded_rate == 16_000
+    assert np.array_equal(recorded, made)
+    return float(np.abs(made).max())
 
 
 @pytest.mark.parametrize("query", LINKS)
@@ -85,34 +109,20 @@ def test_a_microphone_is_processed_as_natively(site: Site, talking: Browser, que
     page.goto(f"{site.address}/page/index.html{query}")
     page.wait_for_function("window.ready")
     answer = page.evaluate(RECORD, [PROCESS, 0, 3])
-    heard, rate = post(site, "/heard")
-    made, made_rate = post(site, "/made")
     page.close()
     assert answer["link"] == ("transferred" if query else "shared")
-    assert (rate, made_rate) == (48_000, 16_000)
-    assert heard.shape[1] >= 3 * 48_000
-    assert np.abs(heard).max() > 0.05  # somebody speaks
-    (ring,) = answer["rings"]
-    assert ring["overrun"] == 0
-    native = run(PROCESS, [rm.Audio(heard, rate)])
-    expected = np.concatenate(
-        [packet.data.samples for packet in native if packet.node == "to16k"], axis=1
-    )
-    assert made.shape == expected.shape
-    assert np.abs(made - expected).max() <= 2 * RESAMPLE  # of full scale 2, after the gain
+    assert processed_as_natively(site, answer, 3) > 0.05  # somebody speaks
 
 
-@pytest.mark.parametrize("rate", [44_100, 96_000])
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
 def test_the_rate_of_the_context_is_taken_as_it_is(site: Site, talking: Browser, rate: int) -> None:
     page = talking.new_page(permissions=["microphone"])
     page.goto(f"{site.address}/page/index.html")
     page.wait_for_function("window.ready")
-    page.evaluate(RECORD, [PROCESS, rate, 1])
-    heard, heard_rate = post(site, "/heard")
-    made, made_rate = post(site, "/made")
+    answer = page.evaluate(RECORD, [PROCESS, rate, 1])
     page.close()
-    assert (heard_rate, made_rate) == (rate, 16_000)
-    assert made.shape[1] == pytest.approx(heard.shape[1] * 16_000 / rate, abs=1)
+    assert answer["rate"] == rate
+    processed_as_natively(site, answer, 1)
 
 
 def test_our_own_context_has_the_rate_of_the_device(site: Site, open_page: Open) -> None:
@@ -189,6 +199,22 @@ PLAY = """async ([source, seconds, live]) => {
 }"""
 
 
+FADE = 64
+SHORTEST = 128  # frames of a piece: fades are shorter
+
+
+def runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """First and last of every stretch that counts up by one."""
+    breaks = np.flatnonzero(np.diff(values) != 1)
+    starts = np.concatenate([[0], breaks + 1])
+    ends = np.concatenate([breaks, [len(values) - 1]])
+    return [
+        (int(values[start]), int(values[end]))
+        for start, end in zip(starts, ends, strict=True)
+        if end - start >= SHORTEST
+    ]
+
+
 def accounted(site: Site, answer: dict[str, Any], seconds: int) -> dict[str, int]:
     """Checks what every sample became; gives the counts."""
     total = seconds * 48_000
@@ -198,13 +224,21 @@ def accounted(site: Site, answer: dict[str, Any], seconds: int) -> dict[str, int
     index = np.round(heard[0] * 2**23).astype(np.int64)
     ramp = index[index > 0]
     assert np.array_equal(ramp, np.arange(1, total + 1))  # every sample once, in order
-    assert np.array_equal(index[np.argmax(index > 0) :][:total], ramp)  # and none in between
+    first = int(np.argmax(index > 0))
+    assert np.array_equal(index[first : first + total], ramp)  # nothing in between
+    assert len(index) - total <= 1_024  # the browser starts and ends it within a few quanta
     assert speaker["written"] == heard.shape[1]
     assert speaker["read"] == speaker["written"]
-    # What was played, exactly (fades change the value, so that only whole samples are compared).
-    whole = np.round(played * 2**23)
-    known = whole[(whole == played * 2**23) & (whole > 0)]
-    assert np.all(np.diff(known) > 0)  # nothing twice, nothing out of order
+    # What was played: pieces of the ramp, in order. Between two of them samples were faded or skipped.
+    pieces = runs(np.round(played.astype(np.float64) * 2**23).astype(np.int64))
+    assert len(pieces) >= 2
+    missing = [after[0] - before[1] - 1 for before, after in pairwise(pieces)]
+    assert min(missing) >= 0  # nothing twice, nothing out of order
+    missing.append(pieces[0][0] - 1)
+    missing.append(total - pieces[-1][1])
+    lost = sum(missing) - speaker["skipped"]
+    silent = len(index) - total  # in front of the ramp and behind it, and may have been skipped
+    assert -silent <= lost <= 4 * FADE * len(missing)
     return {name: speaker[name] for name in ("underrun", "skipped", "overrun", "cleared")}
 
 
@@ -303,32 +337,35 @@ def test_no_microphone_is_told_and_leaves_the_pipeline_running(site: Site, open_
     assert "does not allow the microphone" in told["message"]
 
 
-def test_a_suspended_context_is_reported_and_unlocked_by_a_gesture(
-    site: Site, playwright: Playwright
-) -> None:
-    browser = playwright.chromium.launch(
-        executable_path=CHROMIUM,
-        args=[*QUIET, "--autoplay-policy=user-gesture-required"],
-    )
-    page = browser.new_page()
-    page.goto(f"{site.address}/page/index.html")
-    page.wait_for_function("window.ready")
-    page.evaluate(
-        """async (manifest) => {
-            window.pipeline = await window.load(manifest);
-            window.seen = window.eventsOf(window.pipeline);
-            await window.pipeline.start();
-            await window.pipeline.connectSpeaker({ from: "to16k" });
-            await window.until(() => window.seen.some(({ kind }) => kind === "suspended"));
-        }""",
-        PROCESS,
-    )
-    assert page.evaluate("window.pipeline.audioContext.state") == "suspended"
-    page.click("#button")
-    page.wait_for_function("window.seen.some(({ kind }) => kind === 'resumed')")
-    assert page.evaluate("window.pipeline.audioContext.state") == "running"
-    page.evaluate("window.pipeline.close()")
-    browser.close()
+def test_a_suspended_context_is_reported_and_unlocked_by_a_gesture(site: Site) -> None:
+    # In Firefox, as Chromium without a screen lets every page play.
+    browser = Firefox({"media.autoplay.default": 1, "media.autoplay.blocking_policy": 0})
+    try:
+        browser.open(site)
+        state = browser.call(
+            """async (manifest) => {
+                window.pipeline = await window.load(manifest);
+                window.seen = window.eventsOf(window.pipeline);
+                await window.pipeline.start();
+                await window.pipeline.connectSpeaker({ from: "to16k" });
+                await window.until(() => window.seen.some(({ kind }) => kind === "suspended"));
+                return window.pipeline.audioContext.state;
+            }""",
+            PROCESS,
+        )
+        assert state == "suspended"
+        browser.click("button")
+        browser.wait("return window.seen.some(({ kind }) => kind === 'resumed')")
+        state = browser.call(
+            """async () => {
+                const { state } = window.pipeline.audioContext;
+                await window.pipeline.close();
+                return state;
+            }"""
+        )
+        assert state == "running"
+    finally:
+        browser.close()
 
 
 def test_streams_and_elements_feed_the_graph(site: Site, open_page: Open) -> None:

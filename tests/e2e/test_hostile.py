@@ -61,7 +61,7 @@ def test_errors_quote_what_is_wrong_and_execute_nothing(site: Site, open_page: O
         }
         error = page.evaluate("window.loadError", manifest)
         assert error["code"] == "manifest"
-        assert len(error["problems"]) >= 3
+        assert any(text in problem["message"] for problem in error["problems"])
     assert page.evaluate("window.pwned") is None
 
 
@@ -93,7 +93,7 @@ def test_data_with_such_keys_comes_back_as_data(site: Site, open_page: Open) -> 
             await pipeline.start();
             const value = JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}');
             await pipeline.send(web.json(value));
-            const { value: packet } = await pipeline.outputs().next();
+            const packet = await window.nextOf(pipeline);
             await pipeline.close();
             const got = packet.data.value;
             return [Object.keys(got), Object.prototype.polluted ?? null, ({}).polluted ?? null];

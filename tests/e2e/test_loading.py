@@ -67,7 +67,7 @@ def test_scipy_is_loaded_only_for_a_node_that_needs_it(site: Site, open_page: Op
             await pipeline.start();
             const tone = Float32Array.from({ length: 48000 }, (_, n) => Math.sin(n * 2 * Math.PI * 0.25));
             await pipeline.send(web.audio(tone, 48000));
-            const { value: packet } = await pipeline.outputs().next();
+            const packet = await window.nextOf(pipeline);
             await pipeline.close();
             return Math.max(...packet.data.samples.subarray(24000));
         }""",
@@ -183,7 +183,7 @@ def test_a_manifest_that_is_wrong_tells_every_problem_with_its_place(
     error = page.evaluate("window.loadError", text)
     assert error["code"] == "manifest"
     places = [(problem["line"], problem["column"]) for problem in error["problems"]]
-    assert places == [(3, 24), (4, 42)]
+    assert places == [(3, 24), (4, 39)]
     assert "did you mean 'Gain'" in error["problems"][0]["message"]
     assert page.evaluate("window.workers.size") == 0
 
@@ -214,7 +214,7 @@ def test_nodes_of_a_wheel_of_the_user(
             const pipeline = await window.load(manifest, { packages: [wheel] });
             await pipeline.start();
             await pipeline.send(web.text("hello"));
-            const { value: packet } = await pipeline.outputs().next();
+            const packet = await window.nextOf(pipeline);
             await pipeline.close();
             return packet.data.text;
         }""",

@@ -2,7 +2,8 @@
 import { RemoteMediaError, messageOf } from "./errors.ts";
 import type { PipelineEvent } from "./types.ts";
 
-const GESTURES = ["pointerdown", "keydown", "touchend"] as const;
+/** Browsers differ in which of them they take for a gesture. */
+const GESTURES = ["pointerdown", "pointerup", "click", "keydown", "touchend"] as const;
 
 /** Makes an AudioContext when it is first needed, at the device's own rate: asking for another one fails in some browsers. */
 export class AudioHost {

@@ -9,18 +9,20 @@ const RING_S = 2;
 const BLOCK_MS = 20;
 
 export interface Capture {
-  readonly node: AudioWorkletNode;
+  /** What is captured: connect sources to it. */
+  readonly node: AudioNode;
   readonly connection: Attached;
   /** The stream has ended; resolves when the worklet has written all of it. */
   end(): Promise<void>;
 }
 
-/** Make a capture worklet and connect it to the graph. */
+/** Make a capture worklet and connect it to the graph. Gated: it takes nothing while nothing plays into it. */
 export async function openCapture(
   owner: Owner,
   kind: Connection["kind"],
   channels: number,
   options: { to?: string; blockMs?: number },
+  gated = false,
 ): Promise<Capture> {
   const context = await owner.audio.open();
   const { sampleRate } = context;
@@ -35,13 +37,16 @@ export async function openCapture(
     channelInterpretation: "speakers",
   });
   node.connect(context.destination);
+  // Sources are connected here, where others can look at the signal too: the worklet's own output is silent.
+  const input = new GainNode(context);
+  input.connect(node);
   const { id } = owner;
   let endpoint: Endpoint | undefined;
   const attach = async (): Promise<void> => {
     // Shared memory outlives a worker; a port does not.
     if (endpoint === undefined || endpoint.kind === "port") {
       const link = createLink({ channels, capacity, sampleRate, shared: owner.shared });
-      node.port.postMessage({ type: "open", endpoint: link.worklet }, transferOf(link.worklet));
+      node.port.postMessage({ type: "open", endpoint: link.worklet, gated }, transferOf(link.worklet));
       endpoint = link.worker;
     }
     const question = { type: "attachReader", connection: id, to: options.to ?? null } as const;
@@ -49,6 +54,7 @@ export async function openCapture(
   };
   const close = (): void => {
     node.port.postMessage({ type: "stop" });
+    input.disconnect();
     node.disconnect();
   };
   try {
@@ -61,7 +67,7 @@ export async function openCapture(
     id,
     kind,
     at: options.to ?? "",
-    node,
+    node: input,
     sampleRate,
     attach,
     disconnect: async () => {
@@ -77,5 +83,5 @@ export async function openCapture(
       };
       node.port.postMessage({ type: "end" });
     });
-  return { node, connection, end };
+  return { node: gated ? node : input, connection, end };
 }

@@ -17,8 +17,6 @@ export interface Owner {
   /** Whether samples go through shared memory. */
   readonly shared: boolean;
   remote(): Remote;
-  /** Whether something feeds the graph in real time. */
-  isLive(): boolean;
   tell(event: PipelineEvent): void;
   finish(): Promise<void>;
   /** The connection is no more. */

@@ -58,7 +58,7 @@ async function playPaced(owner: Owner, content: ArrayBuffer, options: FileOption
   const context = await owner.audio.open();
   const audio = await decode(context, content);
   const source = new AudioBufferSourceNode(context, { buffer: audio });
-  const capture = await openCapture(owner, "file", audio.numberOfChannels, options);
+  const capture = await openCapture(owner, "file", audio.numberOfChannels, options, true);
   source.connect(capture.node);
   const ended = new Promise<void>((resolve, reject) => {
     source.onended = () => {

@@ -386,7 +386,6 @@ export class Pipeline implements PipelineApi {
       audio: this.#audio,
       shared: this.#link === "shared",
       remote: () => this.#remote,
-      isLive: () => [...this.#connections.values()].some(({ kind }) => kind === "microphone" || kind === "stream"),
       tell: (event) => this.#tell(event),
       finish: () => this.finish(),
       forget: () => {

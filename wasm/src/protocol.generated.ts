@@ -131,6 +131,7 @@ export interface PortFormat {
   at: string;
   sampleRate: number | null;
   channels: number | null;
+  live: boolean;
 }
 
 /** A request was carried out. */

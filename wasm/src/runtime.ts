@@ -145,7 +145,7 @@ async function loadPackages(python: Pyodide, names: string[]): Promise<string[]>
   const known = names.filter((name) => canonical(name) in python.lockfile.packages);
   if (known.length > 0) {
     const problems: string[] = [];
-    const loaded = await python.loadPackage(known, {
+    const loaded = await python.loadPackage(known.map(canonical), {
       messageCallback: (message) => {
         if (/fail|error/i.test(message)) problems.push(message);
       },

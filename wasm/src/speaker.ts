@@ -19,7 +19,7 @@ export async function connectSpeaker(owner: Owner, options: SpeakerOptions): Pro
   const context = await owner.audio.open();
   const { sampleRate } = context;
   const channels = options.channels ?? Math.min(format.channels ?? CHANNELS, Math.max(CHANNELS, context.destination.maxChannelCount));
-  const live = options.live ?? owner.isLive();
+  const live = options.live ?? format.live;
   const lead = Math.round((sampleRate * (options.latencyMs ?? LATENCY_MS)) / 1000);
   const node = new AudioWorkletNode(context, "remotemedia-playback", {
     numberOfInputs: 0,

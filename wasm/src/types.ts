@@ -93,7 +93,10 @@ export interface SpeakerOptions {
   from?: string;
   /** Delay between Python and the speaker, beyond one block, in live mode. Default 10. */
   latencyMs?: number;
-  /** Skip what is late. Default: whether a microphone or stream is connected. */
+  /**
+   * Skip what is late, so that the delay never grows. Default: whether audio that is connected in real time
+   * reaches the speaker as audio; what is made of text (a voice that answers) is never skipped.
+   */
   live?: boolean;
   channels?: number;
   /** Where to play; default the context's destination. Null: only into `handle.node`. */
@@ -112,7 +115,7 @@ export interface Connection {
   readonly kind: "microphone" | "stream" | "element" | "file" | "speaker" | "recorder";
   /** "node:port" or "" for the default. */
   readonly at: string;
-  /** The Web Audio node, to look at its signal with an AnalyserNode; null where there is none. */
+  /** A Web Audio node that carries the signal, to look at with an AnalyserNode; null where there is none. */
   readonly node: AudioNode | null;
   disconnect(): Promise<void>;
 }

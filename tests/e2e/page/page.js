@@ -77,6 +77,12 @@ window.runFile = async (manifest, file, post, options = {}) => {
   }
 };
 
+/** The next packet; reads no longer than that. */
+window.nextOf = async (pipeline, wanted = () => true) => {
+  for await (const packet of pipeline.outputs()) if (wanted(packet)) return packet;
+  return null;
+};
+
 window.sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Wait until something is so. */

@@ -382,6 +382,15 @@ async def test_a_speaker_hears_what_the_graph_gives() -> None:
     assert writer.ended
 
 
+async def test_what_a_speaker_cannot_play_is_kept_for_a_reader() -> None:
+    manifest = {"version": "v1", "nodes": [{"id": "p", "node_type": "PassThrough"}]}
+    page_ = await running(manifest)
+    await page_.did(page.AttachWriter, Writer(1, 48_000, 1_000), connection="speaker")
+    await page_.did(protocol.Send, frame(rm.Text("x")))
+    await page_.did(protocol.Read, packets=5)
+    assert [packet.data.text for packet in page_.packets] == ["x"]
+
+
 async def test_a_full_speaker_holds_the_graph_and_loses_nothing() -> None:
     page_ = await running()
     writer = Writer(1, 48_000, 1_000)
@@ -524,13 +533,39 @@ async def test_outlets_are_found_or_the_error_says_which_there_are() -> None:
     }
     page_ = await running(manifest)
     formats = await page_.did(page.Formats)
-    assert formats == {"at": "vad:audio", "sampleRate": 16_000, "channels": None}
+    assert formats == {"at": "vad:audio", "sampleRate": 16_000, "channels": None, "live": False}
     error = await page_.refused(page.Formats, from_="vad:segments")
     assert "no audio comes out of vad:segments (audio: vad:audio)" in error.message
     error = await page_.refused(page.Formats, from_="a")
     assert "is_output_node: true" in error.message
     error = await page_.refused(page.Formats, from_="vda")
     assert "no output port 'vda'" in error.message
+
+
+async def test_what_is_heard_in_real_time_is_known() -> None:
+    page_ = Page()
+    source = (
+        "import remotemedia as rm\n"
+        "@rm.node('PageVoice', input_caps='text', output_caps='audio')\n"
+        "def voice(text): return None\n"
+    )
+    await page_.did(page.Define, source=source)
+    manifest = {
+        "version": "v1",
+        "nodes": [
+            {"id": "mix", "node_type": "ChannelMix", "is_output_node": True},
+            {"id": "vad", "node_type": "EnergyVAD"},
+            {"id": "say", "node_type": "PageVoice"},
+        ],
+        "connections": [{"from": "mix", "to": "vad"}],
+    }
+    await page_.did(protocol.Load, manifest=manifest)
+    await page_.did(protocol.Start)
+    assert not (await page_.did(page.Formats, from_="vad:audio"))["live"]
+    await page_.did(page.AttachReader, Reader(1, 48_000, 480), connection="mic", to="mix")
+    assert (await page_.did(page.Formats, from_="mix"))["live"]
+    assert (await page_.did(page.Formats, from_="vad:audio"))["live"]
+    assert not (await page_.did(page.Formats, from_="say"))["live"]  # made of text
 
 
 async def test_stop_closes_everything_and_start_begins_anew() -> None:

@@ -15,15 +15,21 @@ import numpy as np
 from remotemedia import diagram, protocol, wire
 from remotemedia.caps import Caps, Exact
 from remotemedia.data import Audio, Packet
-from remotemedia.errors import AddressError, RemoteMediaError, SessionError, nearest
+from remotemedia.errors import (
+    AddressError,
+    RemoteMediaError,
+    SessionError,
+    UnavailableError,
+    nearest,
+)
 from remotemedia.graph import requirements
 from remotemedia.manifest import load_manifest
 from remotemedia.pipeline import Pipeline
 from remotemedia.plan import Plan
 from remotemedia.protocol import Answer, Done, Ended, Failed, Happened, error_info, problem_info
+from remotemedia.session.address import find_entries
 from remotemedia.session.failure import Event
 from remotemedia.session.session import Session
-
 from remotemedia_wasm import messages as page
 from remotemedia_wasm.ends import BlockReader, BlockWriter, Host, View
 from remotemedia_wasm.outbox import Outbox
@@ -189,7 +195,14 @@ class Bridge:
     async def _install(self, request: page.Install, _: Any) -> None:
         import micropip
 
-        await micropip.install(list(request.packages), index_urls=list(request.index_urls) or None)
+        for package in request.packages:
+            try:
+                await micropip.install(package, index_urls=list(request.index_urls) or None)
+            except Exception as error:
+                raise UnavailableError(
+                    f"package {package} cannot be installed: {type(error).__name__}: {error} "
+                    "(is that its address, and is it a pure Python wheel?)"
+                ) from error
         importlib.invalidate_caches()
 
     # -- connections -------------------------------------------------------------------------
@@ -244,8 +257,17 @@ class Bridge:
     async def _formats(self, request: page.Formats, _: Any) -> page.PortFormat:
         node, port = self._audio_outlet(request.from_)
         caps = self._loaded().formats.outputs[node, port]
+        fed = {
+            entry.node
+            for _task, ring in self._sources.values()
+            if ring is not None
+            for entry in find_entries(self._loaded(), ring.to)
+        }
         return page.PortFormat(
-            f"{node}:{port}", fixed(caps, "sample_rate"), fixed(caps, "channels")
+            f"{node}:{port}",
+            fixed(caps, "sample_rate"),
+            fixed(caps, "channels"),
+            is_reached(self._loaded(), fed, node),
         )
 
     def _audio_outlet(self, address: str | None) -> Port:
@@ -325,15 +347,15 @@ class Bridge:
         put = outbox.put
         try:
             async for packet in session.outputs():
-                sinks = self._routes.get((packet.node, packet.port), ())
-                for sink in sinks:
+                heard = False
+                for sink in self._routes.get((packet.node, packet.port), ()):
                     try:
-                        await sink.write(packet)
+                        heard |= await sink.write(packet)
                     except RemoteMediaError as failed:
                         self._happened("sink", failed, packet.sequence)
                         self._broken.add(sink)
                         self._set_routes()
-                await put(packet, heard=bool(sinks))
+                await put(packet, heard=heard)
             for _port, sink in list(self._sinks.values()):
                 await sink.finish()
         except RemoteMediaError as failed:
@@ -426,6 +448,19 @@ def run_source(source: str) -> None:
     linecache.cache[file] = len(source), None, lines, file
     code = compile(source, file, "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - the page's own code, as its JavaScript is
+
+
+def is_reached(plan: Plan, nodes: set[str], target: str) -> bool:
+    """Whether audio that enters these nodes may reach another over edges that carry audio."""
+    reached = set(nodes)
+    for node in plan.graph.order:
+        if node not in reached and any(
+            edge.source in reached
+            and carries_audio(plan.formats.outputs[edge.source, edge.source_port])
+            for edge in plan.graph.incoming(node)
+        ):
+            reached.add(node)
+    return target in reached
 
 
 def carries_audio(caps: Caps) -> bool:

@@ -126,11 +126,18 @@ class Formats(Message, frozen=True, tag="formats"):
 
 
 class PortFormat(msgspec.Struct, frozen=True, rename="camel"):
-    """What is known of an outlet before data flows; None where nothing fixes it."""
+    """What is known of an outlet before data flows; None where nothing fixes it.
+
+    Attributes
+    ----------
+    live : bool
+        Whether audio that is fed in real time reaches it as audio all the way.
+    """
 
     at: str
     sample_rate: int | None
     channels: int | None
+    live: bool
 
 
 PageRequest = (

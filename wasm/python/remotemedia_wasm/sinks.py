@@ -22,8 +22,8 @@ QUALITY = "medium"  # of the resampling of what a graph gives out at another rat
 class Sink(Protocol):
     """Where the packets of one port go."""
 
-    async def write(self, packet: Packet) -> None:
-        """Take one packet."""
+    async def write(self, packet: Packet) -> bool:
+        """Take one packet, if it is one for this sink; says whether."""
 
     async def finish(self) -> None:
         """No more will come."""
@@ -68,13 +68,14 @@ class SpeakerSink:
         self._chain: list[Node] = []
         self._format: tuple[object, ...] = ()
 
-    async def write(self, packet: Packet) -> None:
+    async def write(self, packet: Packet) -> bool:
         """Play a block; waits for room unless the speaker is live."""
         audio = packet.data
         if not isinstance(audio, Audio):
-            return
+            return False
         for block in self._convert(audio):
             await self._put(block)
+        return True
 
     async def finish(self) -> None:
         """Play what the resampler still holds, then end."""
@@ -178,7 +179,7 @@ class RecorderSink:
         self._file = io.BytesIO()
         self._writer: WavWriter | None = None
 
-    async def write(self, packet: Packet) -> None:
+    async def write(self, packet: Packet) -> bool:
         """Append a block.
 
         Raises
@@ -188,7 +189,7 @@ class RecorderSink:
         """
         audio = packet.data
         if not isinstance(audio, Audio):
-            return
+            return False
         if self._writer is None:
             self._writer = WavWriter(self._file, audio.sample_rate, audio.channels, self._encoding)
         writer = self._writer
@@ -201,6 +202,7 @@ class RecorderSink:
                 port=packet.port,
             )
         writer.write(audio.samples)
+        return True
 
     async def finish(self) -> None:
         """Nothing: the file is completed when it is asked for."""

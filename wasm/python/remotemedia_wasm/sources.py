@@ -43,7 +43,7 @@ class RingSource:
     ) -> None:
         self._session = session
         self._reader = reader
-        self._to = to
+        self.to = to
         self._wake = make_wake(self._on_ready)
         self._waiting: asyncio.Future[None] | None = None
         self._parts: dict[int, View] = {reader.channels * reader.blockFrames: reader.staging}
@@ -53,7 +53,7 @@ class RingSource:
 
         Real-time path: one array per block, no other copies.
         """
-        reader, send, to = self._reader, self._session.send, self._to
+        reader, send, to = self._reader, self._session.send, self.to
         rate, channels = reader.sampleRate, reader.channels
         take = reader.take
         position = 0

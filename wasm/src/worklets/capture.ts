@@ -30,7 +30,7 @@ class Capture extends AudioWorkletProcessor {
       const { endpoint } = message;
       this.#mirror?.close();
       this.#mirror = endpoint.kind === "port" ? new MirrorProducer(endpoint) : null;
-      this.#recorder = new Recorder(endpoint.kind === "port" ? this.#mirror!.ring : Ring.attach(endpoint.buffer));
+      this.#recorder = new Recorder(endpoint.kind === "port" ? this.#mirror!.ring : Ring.attach(endpoint.buffer), message.gated);
       return;
     }
     if (message.type === "end") {

@@ -2,8 +2,8 @@
 import type { Endpoint, RingCounters } from "../links.ts";
 
 export type ToCapture =
-  /** Write into this link from now on; a link before it is given up. */
-  | { type: "open"; endpoint: Endpoint }
+  /** Write into this link from now on; a link before it is given up. Gated: only while something plays into the node. */
+  | { type: "open"; endpoint: Endpoint; gated?: boolean }
   /** Nothing more will be captured; answered by `ended`. */
   | { type: "end" }
   /** Never process again. */

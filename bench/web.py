@@ -1,0 +1,177 @@
+"""The page: boot, a DSP graph in the worker, and microphone to speaker, in Chromium.
+
+    web.py [--json FILE] [--rounds N] [--blocks N] [--minutes M] [--only boot,graph,paced,loop,size]
+
+boot    Pyodide and numpy alone against ours up to the first processed block, in turns, each in a
+        fresh browser context; both from the same self-hosted folder.
+graph   Five nodes over 20 ms blocks of speech from a ring through the session into a ring, as
+        quickly as it goes, against the same nodes called by hand in such a worker, in turns.
+paced   A block every 20 ms; from the block in the ring to its output in the other.
+loop    Fake microphone to speaker, the main thread blocked for 200 ms every 2 s.
+size    Download of our own code.
+
+Build first: scripts/build_web.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import browser
+from harness.report import REPOSITORY, Report, percentile, quartiles, spread
+from playwright.sync_api import Browser
+
+WASM_DIST = REPOSITORY / "wasm" / "dist"
+OURS = ("index.js", "worker.js", "capture.js", "playback.js")
+BLOCK_S = 0.020
+PARTS = ("boot", "graph", "paced", "loop", "size")
+
+
+def boot(report: Report, chromium: Browser, site: browser.Site, rounds: int) -> None:
+    bare, ours, silence = [], [], []
+    for _ in range(rounds):
+        with browser.page(chromium, site) as page:
+            bare.append(page.evaluate("bootBare()"))
+        with browser.page(chromium, site) as page:
+            answer = page.evaluate("bootOurs()")
+            ours.append(answer["ms"])
+            silence.append(answer["silence"])
+    ratio = quartiles([mine / floor for mine, floor in zip(ours, bare, strict=True)])
+    report.table(
+        ["boot, ms", "p25", "p50", "p75"],
+        [
+            [name, *(f"{quartiles(values)[each]:.0f}" for each in ("p25", "p50", "p75"))]
+            for name, values in (
+                ("Pyodide and numpy alone", bare),
+                ("to our first processed block", ours),
+                ("longest time without a sign of progress", silence),
+            )
+        ],
+    )
+    report.body["boot"] = {"bare_ms": bare, "ours_ms": ours, "silence_ms": silence, "ratio": ratio}
+    report.claim("boot to the first block, against Pyodide and numpy", ratio["p50"], at_most=1.25)
+
+
+def graph(report: Report, chromium: Browser, site: browser.Site, rounds: int) -> None:
+    rows, found = [], {}
+    for quality, required in (("medium", 150), ("high", 60)):
+        ours: list[float] = []
+        floor: list[float] = []
+        for _ in range(rounds):
+            with browser.page(chromium, site) as page:
+                ours.append(statistics.median(page.evaluate("q => unpaced(q, 5)", quality)))
+            with browser.page(chromium, site) as page:
+                answer = page.evaluate("q => direct(q, 5)", quality)
+                floor.append(statistics.median(answer["seconds_per_block"]))
+        overhead = quartiles([mine - by_hand for mine, by_hand in zip(ours, floor, strict=True)])
+        speed = quartiles([BLOCK_S / seconds for seconds in ours])
+        rows.append(
+            [
+                quality,
+                f"{statistics.median(ours) * 1e6:.1f}",
+                f"{statistics.median(floor) * 1e6:.1f}",
+                f"{overhead['p50'] * 1e6:.1f}",
+                f"{speed['p50']:.0f} ×",
+            ]
+        )
+        found[quality] = {"seconds": ours, "direct_seconds": floor, "real_time": speed}
+        report.claim(f"{quality}: times real time", speed["p50"], at_least=required)
+        if quality == "medium":
+            report.claim("overhead per block, µs", overhead["p50"] * 1e6, at_most=25)
+    report.table(["resampler", "µs per block", "nodes alone", "overhead", "real time"], rows)
+    report.body["graph"] = found
+
+
+def paced(report: Report, chromium: Browser, site: browser.Site, blocks: int) -> None:
+    with browser.page(chromium, site) as page:
+        answer = page.evaluate("([q, n]) => paced(q, n)", ["medium", blocks])
+    found = spread(answer["ms"])
+    found["p99.9"] = percentile(answer["ms"], 99.9)
+    report.table(
+        ["paced, ms", "n", "p50", "p99", "p99.9", "max"],
+        [
+            [
+                "a block",
+                f"{found['n']:.0f}",
+                *(f"{found[k]:.3f}" for k in ("p50", "p99", "p99.9", "max")),
+            ]
+        ],
+    )
+    report.body["paced"] = {**found, "nodes": answer["nodes"]}
+    report.claim("paced, p99 per block, ms", found["p99"], at_most=3)
+
+
+def loop(report: Report, chromium: Browser, site: browser.Site, minutes: float) -> None:
+    with browser.page(chromium, site) as page:
+        found = page.evaluate("s => loop(s, null, true)", minutes * 60)
+    rows = [
+        ["added latency, ms", f"{found['latencyMs']:.3f}"],
+        ["seconds", f"{found['seconds']:.1f}"],
+        *([name, f"{found[name]}"] for name in ("captured", "played", "prefill", "underrun")),
+        *([name, f"{found[name]}"] for name in ("skipped", "overrun")),
+        [
+            "wasm memory, MiB, first and last",
+            f"{mib(found['memory'][0])} {mib(found['memory'][-1])}",
+        ],
+        ["JS heap, MiB, first and last", f"{mib(found['heap'][0])} {mib(found['heap'][-1])}"],
+    ]
+    report.table(["microphone to speaker", ""], rows)
+    report.body["loop"] = found
+    report.claim("added latency, ms", found["latencyMs"], at_most=30)
+    report.claim(f"frames of underrun in {minutes:g} min", found["underrun"], at_most=0)
+    report.claim(
+        "growth of the wasm memory, bytes", found["memory"][-1] - found["memory"][0], at_most=0
+    )
+
+
+def mib(size: float) -> str:
+    return f"{size / 2**20:.1f}"
+
+
+def size(report: Report) -> None:
+    sizes = {name: len(gzip.compress((WASM_DIST / name).read_bytes(), 9)) for name in OURS}
+    for wheel in (WASM_DIST / "assets").glob("*.whl.gz"):
+        sizes[wheel.name] = wheel.stat().st_size
+    own = sum(count for name, count in sizes.items() if not name.startswith(("msgspec", "pyyaml")))
+    report.table(["gzipped", "bytes"], [[name, f"{count:,}"] for name, count in sizes.items()])
+    report.body["size"] = sizes
+    report.claim("our own code, bytes", own, at_most=200_000)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--blocks", type=int, default=3_000)
+    parser.add_argument("--minutes", type=float, default=1)
+    parser.add_argument("--only", default=",".join(PARTS))
+    options = parser.parse_args()
+    parts = options.only.split(",")
+    browser.build()
+    chromium_version = subprocess.run(
+        ["chromium", "--version"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    report = Report("web", browser=chromium_version, rounds=options.rounds, blocks=options.blocks)
+    if "size" in parts:
+        size(report)
+    with browser.site() as site, browser.chromium() as chromium:
+        if "boot" in parts:
+            boot(report, chromium, site, options.rounds)
+        if "graph" in parts:
+            graph(report, chromium, site, options.rounds)
+        if "paced" in parts:
+            paced(report, chromium, site, options.blocks)
+        if "loop" in parts:
+            loop(report, chromium, site, options.minutes)
+    return report.end(options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
