@@ -314,6 +314,18 @@ def test_a_message_under_way_finds_nothing_when_an_entry_was_quicker(loop: Loop)
     assert loop.host.posted == 2
 
 
+def test_a_message_under_way_is_enough_for_what_an_entry_leaves() -> None:
+    with running(Loop(budget_s=0)) as loop:
+        ran: list[int] = []
+        loop.call_soon(ran.append, 0)
+        loop.call_soon(ran.append, 1)
+        loop.enter(ran.append, 2)
+        assert ran == [2, 0]
+        assert loop.host.posted == 1
+        loop.run_until_idle()
+        assert ran == [2, 0, 1]
+
+
 def test_enter_inside_a_turn_only_adds(loop: Loop) -> None:
     order: list[str] = []
 
