@@ -15,10 +15,9 @@ export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayB
   }
   const cache = await openCache();
   const key = `${asset.url}#sha256=${asset.sha256}`.replace("#", asset.url.includes("?") ? "&" : "?");
-  const kept = await cache?.match(key).catch(() => undefined);
+  const kept = await recall(cache, key);
   if (kept !== undefined) {
-    const bytes = new Uint8Array(await kept.arrayBuffer());
-    if ((await sha256(bytes)) === asset.sha256) return bytes;
+    if ((await sha256(kept)) === asset.sha256) return kept;
     await cache?.delete(key).catch(() => false);
   }
   const bytes = await unpack(await download(asset.url), asset.url);
@@ -48,7 +47,7 @@ export async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
   }
   if (!answer.ok) {
     throw new RemoteMediaError(
-      `${url}: HTTP ${answer.status} ${answer.statusText}: is baseUrl or pyodideUrl the folder of that file?`,
+      `${url}: ${status(answer)}: is baseUrl or pyodideUrl the folder of that file?`,
       { code: "load" },
     );
   }
@@ -85,6 +84,20 @@ async function unpack(bytes: Uint8Array<ArrayBuffer>, url: string): Promise<Uint
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function status({ status, statusText }: Response): string {
+  return `HTTP ${status} ${statusText}`.trimEnd(); // HTTP/2 has no text
+}
+
+/** What the cache has; an entry that cannot be read is as good as none. */
+async function recall(cache: Cache | undefined, key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const kept = await cache?.match(key);
+    return kept === undefined ? undefined : new Uint8Array(await kept.arrayBuffer());
+  } catch {
+    return undefined;
+  }
 }
 
 async function openCache(): Promise<Cache | undefined> {

@@ -3,6 +3,7 @@ export { Pipeline } from "./pipeline.ts";
 export { RemoteMediaError } from "./errors.ts";
 export type { ErrorOptions } from "./errors.ts";
 export { checkIsolation, explainIsolation, registerIsolation } from "./isolation.ts";
+export type { ExplainedIsolation, Isolation, Registration } from "./isolation.ts";
 export * from "./data.ts";
 export { decode, encode, WireError } from "./wire/index.ts";
 export type { EdgeMetrics, Latency, NodeMetrics } from "./protocol.generated.ts";

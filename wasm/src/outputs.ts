@@ -29,7 +29,7 @@ export class Outputs {
   /** A worker begins, which has been allowed nothing yet. */
   begin(): void {
     this.#allowed = 0;
-    if (this.#readers > 0) this.#grant();
+    if (this.#readers > 0) this.#grant(1);
   }
 
   /** A session starts: forget the last one's packets. */
@@ -50,10 +50,12 @@ export class Outputs {
   }
 
   read(): AsyncIterableIterator<Packet> {
+    const frames = this.#queue.iterate();
     let done = false;
     const leave = (): void => {
       if (done) return;
       done = true;
+      void frames.return();
       this.#readers -= 1;
       if (this.#readers === 0) {
         this.#allowed = 0;
@@ -61,18 +63,18 @@ export class Outputs {
       }
     };
     this.#readers += 1;
-    this.#grant();
+    // The first one allows something in any case: that tells the worker that somebody reads.
+    this.#grant(this.#readers === 1 ? 1 : 0);
     const iterator: AsyncIterableIterator<Packet> = {
       next: async () => {
-        if (done) return { value: undefined, done: true };
         try {
-          const result = await this.#queue.next();
+          const result = await frames.next();
           if (result.done === true) {
             leave();
             return result;
           }
           this.#allowed -= 1;
-          if (this.#allowed <= WINDOW / 2) this.#grant();
+          if (!done && this.#allowed <= WINDOW / 2) this.#grant();
           return { value: decode(result.value).item as Packet, done: false };
         } catch (error) {
           leave();
@@ -88,8 +90,9 @@ export class Outputs {
     return iterator;
   }
 
-  #grant(): void {
-    const more = WINDOW - this.#allowed;
+  /** Fill the window up; what earlier readers left unread is in it. */
+  #grant(atLeast = 0): void {
+    const more = Math.max(atLeast, WINDOW - Math.max(this.#allowed, this.#queue.length));
     if (more <= 0) return;
     this.#allowed = WINDOW;
     this.#allow(more);

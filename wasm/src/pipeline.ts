@@ -6,6 +6,8 @@ import type { Data, Packet } from "./data.ts";
 import { RemoteMediaError, fromInfo, messageOf } from "./errors.ts";
 import { playFile } from "./file.ts";
 import { checkIsolation } from "./isolation.ts";
+import { folder, indexOf, isYaml, nameOf, packageOf, readManifest } from "./manifest-source.ts";
+import type { Manifest } from "./manifest-source.ts";
 import { connectElement, connectMicrophone, connectStream } from "./microphone.ts";
 import { Outputs } from "./outputs.ts";
 import type { GraphInfo, Happened, Metrics } from "./protocol.generated.ts";
@@ -28,12 +30,8 @@ const MAX_EVENTS = 1_024;
 /** Restarts within `RESTART_WINDOW_MS` before the pipeline gives up. */
 const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
-
-/** A manifest as text or object, and what errors call it. */
-interface Manifest {
-  content: Record<string, unknown> | string;
-  name: string;
-}
+/** Of Pyodide's files those that every boot loads; other packages come later, where something needs them. */
+const BOOTED = Object.entries(PYODIDE_FILES).filter(([name]) => /^(pyodide|python_stdlib|numpy-)/.test(name));
 
 /** A pipeline in a worker of its own. */
 export class Pipeline implements PipelineApi {
@@ -68,7 +66,6 @@ export class Pipeline implements PipelineApi {
     const pipeline = new Pipeline(await readManifest(manifest, options.name), options);
     try {
       await pipeline.#boot();
-      options.onProgress?.({ phase: "ready", message: "ready", loadedBytes: 0, totalBytes: 0, fraction: 1 });
       return pipeline;
     } catch (error) {
       await pipeline.close();
@@ -264,13 +261,7 @@ export class Pipeline implements PipelineApi {
 
   /** What happens beside the packets, until the pipeline is closed. */
   events(): AsyncIterableIterator<PipelineEvent> {
-    const events = this.#events;
-    const iterator: AsyncIterableIterator<PipelineEvent> = {
-      next: () => events.next(),
-      return: () => Promise.resolve({ value: undefined, done: true }),
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+    return this.#events.iterate();
   }
 
   /** Counts, latencies and the state of every ring. */
@@ -317,13 +308,13 @@ export class Pipeline implements PipelineApi {
       onDeath: (reason) => void this.#restart(reason),
     };
     const assets = [this.#asset("remotemedia"), this.#asset("msgspec")];
-    this.#hasYaml = isYaml(this.#manifest.content);
+    this.#hasYaml = isYaml(this.#manifest);
     if (this.#hasYaml) assets.push(this.#asset("pyyaml"));
     this.#remote = await Remote.boot(
       {
         pyodideUrl: this.#pyodideUrl(),
         assets,
-        expected: { ...PYODIDE_FILES, ...Object.fromEntries(assets.map(({ url, size }) => [nameOf(url), size])) },
+        expected: { ...Object.fromEntries(BOOTED), ...Object.fromEntries(assets.map(({ url, size }) => [nameOf(url), size])) },
         shared: this.#link === "shared",
         hangTimeoutMs: options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
       },
@@ -336,15 +327,17 @@ export class Pipeline implements PipelineApi {
     };
     if (options.packages !== undefined && options.packages.length > 0) {
       say(`installing ${options.packages.join(", ")}`);
-      await this.#install(options.packages.map(absolute));
+      await this.#install(options.packages.map(packageOf));
     }
     if (this.#source !== "") await this.#remote.ask({ type: "define", source: this.#source });
     say("loading the pipeline");
     this.#graph = await this.#loadManifest(this.#manifest);
+    if (last !== undefined) options.onProgress?.({ ...last, phase: "ready", message: "ready", fraction: 1 });
   }
 
-  async #loadManifest({ content, name }: Manifest): Promise<GraphInfo> {
-    if (isYaml(content) && !this.#hasYaml) {
+  async #loadManifest(manifest: Manifest): Promise<GraphInfo> {
+    const { content, name } = manifest;
+    if (isYaml(manifest) && !this.#hasYaml) {
       await this.#remote.loadAssets([this.#asset("pyyaml")]); // the first by `reload`
       this.#hasYaml = true;
     }
@@ -364,7 +357,7 @@ export class Pipeline implements PipelineApi {
         { code: "load" },
       );
     }
-    const indexUrls = (this.#options.indexUrls ?? []).map(absolute);
+    const indexUrls = (this.#options.indexUrls ?? []).map(indexOf);
     await this.#remote.ask({ type: "install", packages, indexUrls });
   }
 
@@ -494,44 +487,4 @@ export class Pipeline implements PipelineApi {
 function eventOf(event: Happened): PipelineEvent {
   const { node, port, sequence } = event;
   return { kind: "error", error: fromInfo(event.error), node, port, sequence };
-}
-
-async function readManifest(source: ManifestSource, given?: string): Promise<Manifest> {
-  if (typeof source === "object" && !(source instanceof URL)) {
-    return { content: source, name: given ?? "manifest" };
-  }
-  if (typeof source === "string" && /[\n{:]\s|[\n{]|^$/.test(source) && !/^[a-z][a-z+.-]*:\/\//i.test(source)) {
-    return { content: source, name: given ?? "manifest" };
-  }
-  const url = absolute(String(source));
-  let answer: Response;
-  try {
-    answer = await fetch(url);
-  } catch (error) {
-    throw new RemoteMediaError(`the manifest ${url} cannot be fetched: ${messageOf(error)}`, { code: "load", cause: error });
-  }
-  if (!answer.ok) throw new RemoteMediaError(`the manifest ${url}: HTTP ${answer.status} ${answer.statusText}`, { code: "load" });
-  return { content: await answer.text(), name: given ?? nameOf(url) };
-}
-
-/** Whether it needs the YAML loader; JSON does not. */
-function isYaml(content: Manifest["content"]): boolean {
-  return typeof content === "string" && !/^\s*[{[]/.test(content);
-}
-
-/** An address in full; what has no slash and no scheme is a name, and stays. */
-function absolute(address: string): string {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]*(\[.*\])?\s*([<>=!~].*)?$/.test(address) && !/\.(whl|json|ya?ml)$/.test(address)
-    ? address
-    : new URL(address, document.baseURI).href;
-}
-
-function folder(url: string | URL): URL {
-  const full = new URL(url, document.baseURI);
-  if (!full.pathname.endsWith("/")) full.pathname += "/";
-  return full;
-}
-
-function nameOf(url: string): string {
-  return url.replace(/[?#].*$/, "").replace(/^.*\//, "");
 }

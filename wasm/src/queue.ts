@@ -1,9 +1,21 @@
 // What waits for the page to read it.
 
+interface Reader<T> {
+  /** The iterator that asks. */
+  readonly of: object;
+  resolve(result: IteratorResult<T>): void;
+  reject(error: unknown): void;
+}
+
+/** An iterator that can always be left. */
+export interface QueueIterator<T> extends AsyncIterableIterator<T> {
+  return(): Promise<IteratorResult<T>>;
+}
+
 /** An asynchronous queue: many readers may iterate, each item is given once. */
 export class AsyncQueue<T> {
   #items: T[] = [];
-  #readers: { resolve(result: IteratorResult<T>): void; reject(error: unknown): void }[] = [];
+  #readers: Reader<T>[] = [];
   #ended = false;
   #error: unknown;
 
@@ -44,16 +56,33 @@ export class AsyncQueue<T> {
     this.#items = [];
   }
 
-  next(): Promise<IteratorResult<T>> {
+  /** A reader that waits when it returns is ended, so that it takes nothing from the others. */
+  iterate(): QueueIterator<T> {
+    let left = false;
+    const iterator: QueueIterator<T> = {
+      next: () => (left ? Promise.resolve({ value: undefined, done: true }) : this.#next(iterator)),
+      return: () => {
+        left = true;
+        const mine = this.#readers.filter((reader) => reader.of === iterator);
+        this.#readers = this.#readers.filter((reader) => reader.of !== iterator);
+        for (const reader of mine) reader.resolve({ value: undefined, done: true });
+        return Promise.resolve({ value: undefined, done: true });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #next(of: object): Promise<IteratorResult<T>> {
     return new Promise((resolve, reject) => {
-      const reader = { resolve, reject };
+      const reader = { of, resolve, reject };
       if (this.#items.length > 0) resolve({ value: this.#items.shift() as T, done: false });
       else if (this.#ended) this.#finish(reader);
       else this.#readers.push(reader);
     });
   }
 
-  #finish(reader: { resolve(result: IteratorResult<T>): void; reject(error: unknown): void }): void {
+  #finish(reader: Reader<T>): void {
     if (this.#error === undefined) {
       reader.resolve({ value: undefined, done: true });
     } else {

@@ -57,12 +57,13 @@ export class Watchdog {
     const now = Date.now();
     const since = now - this.#lastLook;
     this.#lastLook = now;
-    // After a sleep of the machine, or a blocked page, the worker gets its turn before it is judged.
+    // After a sleep of the machine, or a blocked page, the worker gets its full time before it is judged.
     if (since > this.#timeoutMs / 2 + LOOK_MS * 4) {
       this.#lastAnswer = now;
       return;
     }
-    const silent = this.#beats === null ? now - this.#lastAnswer : (now - Atomics.load(this.#beats, 0)) | 0;
+    const answered = now - this.#lastAnswer;
+    const silent = this.#beats === null ? answered : Math.min(answered, (now - Atomics.load(this.#beats, 0)) | 0);
     if (silent < this.#timeoutMs) {
       this.#signals = 0;
       if (this.#beats === null) this.#actions.ping();
