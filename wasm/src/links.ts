@@ -23,7 +23,10 @@ export interface BlockReader {
   readonly blockFrames: number;
   /** channels × blockFrames, always the same view; a shorter block is packed (channel c at c × frames). */
   readonly staging: Float32Array;
-  /** Copies the next block into `staging`: its frames, fewer in front of a gap or at the end; 0 not there yet; −1 ended. */
+  /**
+   * Copies the next block into `staging`: its frames, fewer in front of a gap or at the end; 0 not there yet; −1 ended.
+   * The bit LOST is set where frames were lost in front of it: `lost` says how many.
+   */
   take(): number;
   /** Frames lost directly in front of the block last taken, or of the end. */
   readonly lost: number;
@@ -58,6 +61,9 @@ export interface BlockWriter {
   close(): void;
   counters(): RingCounters;
 }
+
+/** A bit of what take() gives; so Python looks at `lost` only when it is not 0. */
+export const LOST = 1 << 30;
 
 export interface ReaderOptions {
   blockFrames: number;
@@ -204,7 +210,7 @@ class Reader implements BlockReader {
     Atomics.store(ring.words, LATENCY, ring.filled());
     ring.readInto(this.staging, frames);
     this.#mirror?.report();
-    return frames;
+    return this.lost === 0 ? frames : frames | LOST;
   }
 
   arm(wake: () => void): void {

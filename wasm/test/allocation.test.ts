@@ -15,15 +15,16 @@ const format = { channels: 2, capacity: 4096, sampleRate: 48000, shared: true };
 const capture = Ring.create(format), play = Ring.create(format);
 const recorder = new Recorder(capture), player = new Player(play, { live: true, lead: 480, block: 960 });
 const input = [new Float32Array(128).fill(0.5)], out = [new Float32Array(128), new Float32Array(128)];
-const block = new Float32Array(2 * 960);
+// As the worker does, but without the views that it makes.
+const block = [new Float32Array(960), new Float32Array(960)];
 let frame = 0;
 function quanta(n) {
   for (; n > 0; n--) {
     recorder.process(input, 128, frame);
     const ready = Math.min(capture.ready(), 960);
     if (n % 1000 > 50 && (ready === 960 || capture.final)) { // the rest of the time: underrun, overrun, then too much
-      capture.readInto(block, ready);
-      play.pushFrom(block, ready, 2, true);
+      capture.read(block, 0, ready);
+      play.push(block, ready);
     }
     if (n % 5000 === 2500) play.clear();
     player.process(out, 128, frame);

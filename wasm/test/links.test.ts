@@ -1,6 +1,6 @@
 // One suite for both kinds of link.
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { createLink, openReader, openWriter, transferOf } from "../src/links.ts";
+import { LOST, createLink, openReader, openWriter, transferOf } from "../src/links.ts";
 import type { BlockReader, BlockWriter, Endpoint } from "../src/links.ts";
 import { MirrorConsumer, MirrorProducer, POST_FRAMES } from "../src/mirror.ts";
 import { GENERATION } from "../src/ring-layout.ts";
@@ -90,7 +90,7 @@ describe.each([{ shared: true }, { shared: false }])("a link, shared: $shared", 
     await until(() => writer.room() === 256);
     put(writer, 300, 110);
     await isReady(reader);
-    expect([reader.take(), reader.lost, reader.staging[0]]).toEqual([100, 44, 300]);
+    expect([reader.take(), reader.lost, reader.staging[0]]).toEqual([100 | LOST, 44, 300]);
     expect(reader.take()).toBe(0); // 10 frames are no block
     await until(() => writer.room() === 246);
     put(writer, 410, 300);

@@ -1,5 +1,8 @@
 // Seeded traffic through a ring or a link: the same code runs in the test's thread and in the peer's.
 
+/** The bit of `take()` that says that something was lost; as in src/links.ts. */
+const LOST = 1 << 30;
+
 /** mulberry32: the same numbers for the same seed. */
 export function random(seed) {
   let state = seed | 0;
@@ -131,7 +134,8 @@ async function read(reader, { seed }) {
   const result = report();
   let i = 0;
   for (;;) {
-    const n = reader.take();
+    const taken = reader.take();
+    const n = taken < 0 ? taken : taken & ~LOST;
     if (n === 0) {
       await new Promise((resolve) => reader.arm(resolve));
       result.wakes++;

@@ -68,6 +68,13 @@ class Boundary(Outlet):
         self._senders: deque[tuple[asyncio.Future[None], Packet]] = deque()
         inbox.boundaries.append(self)
 
+    @property
+    def full(self) -> bool:
+        """Whether a packet would have to wait."""
+        return (
+            len(self.packets) >= self.capacity or bool(self._senders)
+        ) and self.overflow == "block"
+
     def offer(self, packet: Packet) -> bool:
         """Take the packet, or lose one as the overflow policy says; False if it has to wait."""
         if self._senders or len(self.packets) >= self.capacity:

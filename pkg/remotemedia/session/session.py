@@ -216,6 +216,20 @@ class Session:
             self._check_not_closed()
         return sequence
 
+    def offer(self, data: Data, to: str | None = None) -> bool:
+        """As `send`, without waiting: False if the session is full, and nothing was taken then."""
+        accepting = self.accepting(data, to)
+        ingress = self._router.ingress
+        for entry in accepting:
+            if ingress[entry.node].full:
+                return False
+        now_us, generation = self.clock.wall_us(), self._router.generation
+        for entry in accepting:
+            node, port = entry.node, entry.port
+            ingress[node].offer(Packet(data, node, port, self._sequence, 0, now_us, generation))
+        self._sequence += 1
+        return True
+
     def accepting(self, data: Data, to: str | None = None) -> list[Entry]:
         """Where `send` would put data of this format now.
 
@@ -233,7 +247,7 @@ class Session:
             raise refusal(data, entries)
         return accepting
 
-    def outputs(self) -> AsyncIterator[Packet]:
+    def outputs(self) -> Outputs:
         """Packets of every unconnected output port and of `is_output_node` nodes.
 
         Ends after `finish`, once all tails are out, and when the session is closed. Each packet is
@@ -244,7 +258,7 @@ class Session:
         SessionFailedError
             The session broke; raised by the iterator.
         """
-        return _Outputs(self._router.client)
+        return Outputs(self._router.client)
 
     async def stream(
         self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
@@ -373,7 +387,7 @@ class Session:
         wake_all(self._event_waiters)
 
 
-class _Outputs:
+class Outputs(AsyncIterator[Packet]):
     """Reads what waits for the client. No generator: one that is left behind needs no closing."""
 
     __slots__ = ("_inbox",)
@@ -381,8 +395,13 @@ class _Outputs:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
-    def __aiter__(self) -> _Outputs:
+    def __aiter__(self) -> Outputs:
         return self
+
+    def poll(self) -> Packet | None:
+        """The next packet, if one waits."""
+        boundary = self._inbox.oldest()
+        return boundary.take() if boundary is not None else None
 
     async def __anext__(self) -> Packet:
         boundary = self._inbox.oldest() or await self._inbox.next()

@@ -19,6 +19,7 @@ from remotemedia.wav import Encoding, WavDecoder, WavWriter
 from remotemedia_wasm import messages as page
 from remotemedia_wasm.bridge import PAGE_MODULE, Bridge
 from remotemedia_wasm.outbox import MAX_UNREAD
+from remotemedia_wasm.sources import LOST
 
 GAIN = {
     "version": "v1",
@@ -91,7 +92,7 @@ class Reader:
             return -1 if self.ended else 0
         self.lost, block = self.waiting.pop(0)
         self.memory[: block.size] = block.reshape(-1)
-        return block.shape[1]
+        return block.shape[1] | (LOST if self.lost else 0)
 
     def arm(self, wake: Callable[[], None]) -> None:
         if self.waiting or self.ended:

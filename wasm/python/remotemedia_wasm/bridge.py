@@ -344,18 +344,30 @@ class Bridge:
         Real-time path: one look into a dict per packet, beside what the sinks do.
         """
         error: protocol.ErrorInfo | None = None
-        put = outbox.put
+        outputs = session.outputs()
+        poll, put = outputs.poll, outbox.put
         try:
-            async for packet in session.outputs():
+            while True:
+                packet = poll()
+                if packet is None:
+                    packet = await anext(outputs, None)
+                    if packet is None:
+                        break
+                sinks = self._routes.get((packet.node, packet.port), ())
                 heard = False
-                for sink in self._routes.get((packet.node, packet.port), ()):
-                    try:
-                        heard |= await sink.write(packet)
-                    except RemoteMediaError as failed:
-                        self._happened("sink", failed, packet.sequence)
-                        self._broken.add(sink)
-                        self._set_routes()
-                await put(packet, heard=heard)
+                if sinks and packet.data.__class__ is Audio:
+                    heard = True
+                    for sink in sinks:
+                        try:
+                            waiting = sink.write(packet)
+                            if waiting is not None:
+                                await waiting
+                        except RemoteMediaError as failed:
+                            self._happened("sink", failed, packet.sequence)
+                            self._broken.add(sink)
+                            self._set_routes()
+                if not put(packet, heard):
+                    await outbox.read()
             for _port, sink in list(self._sinks.values()):
                 await sink.finish()
         except RemoteMediaError as failed:

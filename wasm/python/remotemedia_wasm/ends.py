@@ -34,7 +34,10 @@ class BlockReader(Protocol):
     lost: int
 
     def take(self) -> int:
-        """Copy the next block into `staging`; its frames, 0 not there yet, -1 ended."""
+        """Copy the next block into `staging`; its frames, 0 not there yet, -1 ended.
+
+        Bit 30 is set where frames were lost in front of it: `lost` says how many.
+        """
 
     def arm(self, wake: Callable[[], None]) -> None:
         """Call `wake` once, when `take` would not give 0."""

@@ -15,7 +15,7 @@ MAX_UNREAD = 1_024  # packets that wait for a page that has not begun to read
 class Outbox:
     """Gives packets to the page when it has asked for them.
 
-    While the page reads, nothing is lost: `put` waits. While nobody reads, the newest packets are
+    While the page reads, nothing is lost: who gives waits. While nobody reads, the newest packets are
     kept and the oldest dropped and counted, because a page that only wants to hear the sound must
     not hold up the graph.
 
@@ -50,15 +50,23 @@ class Outbox:
         self._flush()
         wake_all(self._waiters)
 
-    async def put(self, packet: Packet, *, heard: bool) -> None:
-        """Give one packet; `heard` if it went to a sink, so that it is not kept for later."""
+    def put(self, packet: Packet, heard: bool) -> bool:
+        """Give one packet; False if `read` has to be awaited before the next one.
+
+        Parameters
+        ----------
+        packet : Packet
+            What.
+        heard : bool
+            Whether it went to a sink, so that it is not kept for who reads later.
+        """
         if not self._reading:
             if not heard:
                 self._keep(packet)
-            return
+            return True
         self._kept.append(packet)
         self._flush()
-        await self.read()
+        return not self._kept
 
     async def read(self) -> None:
         """Wait until a page that reads has taken everything."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,14 +16,15 @@ from remotemedia.registry import default_registry
 from remotemedia.wav import Encoding, WavWriter
 from remotemedia_wasm.ends import BlockWriter, View
 
+_FLOAT32 = np.dtype(np.float32)
 QUALITY = "medium"  # of the resampling of what a graph gives out at another rate than the page's
 
 
 class Sink(Protocol):
     """Where the packets of one port go."""
 
-    async def write(self, packet: Packet) -> bool:
-        """Take one packet, if it is one for this sink; says whether."""
+    def write(self, packet: Packet) -> Awaitable[None] | None:
+        """Take a packet of audio; what it gives has to be awaited before the next one."""
 
     async def finish(self) -> None:
         """No more will come."""
@@ -68,14 +69,30 @@ class SpeakerSink:
         self._chain: list[Node] = []
         self._format: tuple[object, ...] = ()
 
-    async def write(self, packet: Packet) -> bool:
-        """Play a block; waits for room unless the speaker is live."""
-        audio = packet.data
-        if not isinstance(audio, Audio):
-            return False
+    def write(self, packet: Packet) -> Awaitable[None] | None:
+        """Play a block; waits for room unless the speaker is live.
+
+        Real-time path: in the page's own format, where there is room, one copy and no task switch.
+        """
+        audio: Any = packet.data
+        samples = audio.samples
+        channels, frames = samples.shape
+        if (
+            self._chain
+            or audio.sample_rate != self._rate
+            or samples.dtype != _FLOAT32
+            or (channels != 1 and channels != self._channels)
+            or frames > self._longest
+            or not (self._live or self._writer.room() >= frames)
+        ):
+            return self._play(audio)
+        self._part(channels * frames).assign(samples)
+        self._writer.put(frames, channels)
+        return None
+
+    async def _play(self, audio: Audio) -> None:
         for block in self._convert(audio):
             await self._put(block)
-        return True
 
     async def finish(self) -> None:
         """Play what the resampler still holds, then end."""
@@ -179,7 +196,7 @@ class RecorderSink:
         self._file = io.BytesIO()
         self._writer: WavWriter | None = None
 
-    async def write(self, packet: Packet) -> bool:
+    def write(self, packet: Packet) -> None:
         """Append a block.
 
         Raises
@@ -187,9 +204,7 @@ class RecorderSink:
         DataError
             Its format is not that of the file.
         """
-        audio = packet.data
-        if not isinstance(audio, Audio):
-            return False
+        audio: Any = packet.data
         if self._writer is None:
             self._writer = WavWriter(self._file, audio.sample_rate, audio.channels, self._encoding)
         writer = self._writer
@@ -202,7 +217,6 @@ class RecorderSink:
                 port=packet.port,
             )
         writer.write(audio.samples)
-        return True
 
     async def finish(self) -> None:
         """Nothing: the file is completed when it is asked for."""

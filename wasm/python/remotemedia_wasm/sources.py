@@ -16,6 +16,7 @@ from remotemedia.session.session import Session
 from remotemedia.wav import WavDecoder
 from remotemedia_wasm.ends import BlockReader, View
 
+LOST = 1 << 30  # a bit of what `BlockReader.take` gives
 PIECE = 1 << 20  # bytes of a WAV file that are decoded at once
 
 
@@ -46,16 +47,17 @@ class RingSource:
         self.to = to
         self._wake = make_wake(self._on_ready)
         self._waiting: asyncio.Future[None] | None = None
-        self._parts: dict[int, View] = {reader.channels * reader.blockFrames: reader.staging}
+        self._parts: dict[int, View] = {reader.blockFrames: reader.staging}
 
     async def run(self) -> None:
         """Until the ring has ended.
 
         Real-time path: one array per block, no other copies.
         """
-        reader, send, to = self._reader, self._session.send, self.to
+        reader, to = self._reader, self.to
+        offer, send = self._session.offer, self._session.send
         rate, channels = reader.sampleRate, reader.channels
-        take = reader.take
+        take, parts, unchecked = reader.take, self._parts, Audio.unchecked
         position = 0
         while True:
             frames = take()
@@ -64,29 +66,31 @@ class RingSource:
                 continue
             if frames < 0:
                 return
-            samples = np.empty((channels, frames), np.float32)
-            self._part(samples.size).assign_to(samples)
-            samples.setflags(False)  # type: ignore[call-arg]
             metadata = None
-            lost = reader.lost
-            if lost:
+            if frames & LOST:
+                frames -= LOST
+                lost = reader.lost
                 position += lost
                 metadata = {GAP_KEY: sample_time_us(lost, rate)}
-            pts_us = sample_time_us(position, rate)
+            samples = np.empty((channels, frames), np.float32)
+            (parts.get(frames) or self._part(frames)).assign_to(samples)
+            samples.setflags(False)  # type: ignore[call-arg]
+            audio = unchecked(samples, rate, sample_time_us(position, rate), None, metadata)
             position += frames
-            await send(Audio.unchecked(samples, rate, pts_us, None, metadata), to)
+            if not offer(audio, to):
+                await send(audio, to)
 
     def close(self) -> None:
         """Let go of the ring."""
         self._reader.close()
         self._wake.destroy()
 
-    def _part(self, size: int) -> View:
-        part = self._parts.get(size)
-        if part is None:
-            if len(self._parts) > 16:  # short blocks are rare; the whole one is made again
-                self._parts.clear()
-            part = self._parts[size] = self._reader.staging.subarray(0, size)
+    def _part(self, frames: int) -> View:
+        """The start of the staging that a short block is in: in front of a gap, at the end."""
+        if len(self._parts) > 16:
+            self._parts.clear()
+        part = self._reader.staging.subarray(0, self._reader.channels * frames)
+        self._parts[frames] = part
         return part
 
     async def _ready(self) -> None:

@@ -22,7 +22,7 @@ def boot(host: Host) -> Any:
     host : Host
         The worker's object.
     """
-    loop = install()
+    loop = install(suspendable=False)  # a node that sleeps must not let the session re-enter
     hang.install()
 
     def make_wake(callback: Callable[[], None]) -> Any:
