@@ -49,7 +49,7 @@ export class Outputs {
     if (this.#readers > 0) this.#grant();
   }
 
-  read(): AsyncIterableIterator<Packet> {
+  read(): AsyncIterableIterator<Packet, undefined, undefined> {
     const frames = this.#queue.iterate();
     let done = false;
     const leave = (): void => {
@@ -65,7 +65,7 @@ export class Outputs {
     this.#readers += 1;
     // The first one allows something in any case: that tells the worker that somebody reads.
     this.#grant(this.#readers === 1 ? 1 : 0);
-    const iterator: AsyncIterableIterator<Packet> = {
+    const iterator: AsyncIterableIterator<Packet, undefined, undefined> = {
       next: async () => {
         try {
           const result = await frames.next();

@@ -1,4 +1,5 @@
 // Pipeline: the public way in.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { AudioHost } from "./audio.ts";
 import { ASSETS, PYODIDE_FILES, PYODIDE_VERSION } from "./assets.generated.ts";
 import type { Attached, Owner } from "./connection.ts";
@@ -230,7 +231,7 @@ export class Pipeline implements PipelineApi {
   async *stream(
     source: Iterable<Data> | AsyncIterable<Data>,
     options: { to?: string } = {},
-  ): AsyncGenerator<Packet> {
+  ): AsyncGenerator<Packet, void, undefined> {
     const outputs = this.outputs();
     let fed = true;
     const feed = (async () => {
@@ -255,12 +256,12 @@ export class Pipeline implements PipelineApi {
    * finished and all tails are out, or the pipeline stops. Each is given once, whoever asks. While somebody reads, nothing
    * is lost and the graph waits for the reader; while nobody does, the newest 1,024 are kept.
    */
-  outputs(): AsyncIterableIterator<Packet> {
+  outputs(): AsyncIterableIterator<Packet, undefined, undefined> {
     return this.#outputs.read();
   }
 
   /** What happens beside the packets, until the pipeline is closed. */
-  events(): AsyncIterableIterator<PipelineEvent> {
+  events(): AsyncIterableIterator<PipelineEvent, undefined, undefined> {
     return this.#events.iterate();
   }
 

@@ -3,13 +3,13 @@
 interface Reader<T> {
   /** The iterator that asks. */
   readonly of: object;
-  resolve(result: IteratorResult<T>): void;
+  resolve(result: IteratorResult<T, undefined>): void;
   reject(error: unknown): void;
 }
 
 /** An iterator that can always be left. */
-export interface QueueIterator<T> extends AsyncIterableIterator<T> {
-  return(): Promise<IteratorResult<T>>;
+export interface QueueIterator<T> extends AsyncIterableIterator<T, undefined, undefined> {
+  return(): Promise<IteratorResult<T, undefined>>;
 }
 
 /** An asynchronous queue: many readers may iterate, each item is given once. */
@@ -73,7 +73,7 @@ export class AsyncQueue<T> {
     return iterator;
   }
 
-  #next(of: object): Promise<IteratorResult<T>> {
+  #next(of: object): Promise<IteratorResult<T, undefined>> {
     return new Promise((resolve, reject) => {
       const reader = { of, resolve, reject };
       if (this.#items.length > 0) resolve({ value: this.#items.shift() as T, done: false });

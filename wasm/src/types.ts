@@ -193,8 +193,8 @@ export interface PipelineApi {
   connectSpeaker(options?: SpeakerOptions): Promise<Connection>;
   connectRecorder(options?: RecorderOptions): Promise<Recorder>;
   send(data: Data, options?: { to?: string }): Promise<number>;
-  stream(source: Iterable<Data> | AsyncIterable<Data>, options?: { to?: string }): AsyncGenerator<Packet>;
-  outputs(): AsyncIterableIterator<Packet>;
-  events(): AsyncIterableIterator<PipelineEvent>;
+  stream(source: Iterable<Data> | AsyncIterable<Data>, options?: { to?: string }): AsyncGenerator<Packet, void, undefined>;
+  outputs(): AsyncIterableIterator<Packet, undefined, undefined>;
+  events(): AsyncIterableIterator<PipelineEvent, undefined, undefined>;
   metrics(): Promise<PipelineMetrics>;
 }
