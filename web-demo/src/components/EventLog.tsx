@@ -11,7 +11,7 @@ export function EventLog({ className = "" }: { className?: string }) {
       className={className}
       title="Events"
       aside={
-        <Button className="h-7 text-xs" disabled={log.length === 0} onClick={() => useStore.setState({ log: [] })}>
+        <Button size="small" disabled={log.length === 0} onClick={() => useStore.setState({ log: [] })}>
           Clear
         </Button>
       }
@@ -31,7 +31,7 @@ export function EventLog({ className = "" }: { className?: string }) {
 function Entry({ entry }: { entry: LogEntry }) {
   return (
     <li data-kind={entry.kind} data-node={entry.node ?? ""} className="grid grid-cols-[auto_auto_minmax(0,1fr)] items-baseline gap-x-2.5 rounded-md px-2 py-1.5">
-      <span aria-label={entry.kind} role="img" className={`size-2 self-center rounded-full ${DOTS[entry.kind]}`} />
+      <span aria-label={entry.kind} role="img" className={`mt-1.5 size-2 self-start rounded-full ${DOTS[entry.kind]}`} />
       <span className="text-xs text-soft tabular-nums">{(entry.atMs / 1000).toFixed(1)} s</span>
       <span className={`break-words ${entry.kind === "error" ? "text-danger" : ""}`}>
         {entry.title}

@@ -10,7 +10,7 @@ export function Header() {
         <img src="./icon.svg" alt="" width="32" height="32" className="shrink-0" />
         <div className="min-w-0 leading-tight">
           <h1 className="font-semibold tracking-tight">RemoteMedia</h1>
-          <p className="truncate text-xs text-soft">Python pipelines, in this browser tab</p>
+          <p className="truncate text-xs text-soft">Python pipelines in this tab</p>
         </div>
       </div>
       <div className="flex min-w-0 flex-col items-end text-right" data-testid="link-kind" data-link={link ?? ""}>

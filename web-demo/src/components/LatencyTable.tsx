@@ -21,7 +21,7 @@ export function LatencyTable({ className = "" }: { className?: string }) {
                 <th scope="col">p50</th>
                 <th scope="col">p95</th>
                 <th scope="col">p99</th>
-                <th scope="col">Most</th>
+                <th scope="col" className="max-sm:hidden">Most</th>
                 <th scope="col">Errors</th>
               </tr>
             </thead>
@@ -35,7 +35,7 @@ export function LatencyTable({ className = "" }: { className?: string }) {
                   <td>{microText(latency.p50_us)}</td>
                   <td>{microText(latency.p95_us)}</td>
                   <td>{microText(latency.p99_us)}</td>
-                  <td>{microText(latency.max_us)}</td>
+                  <td className="max-sm:hidden">{microText(latency.max_us)}</td>
                   <td className={errors ? "font-semibold text-danger" : "text-soft"}>{countText(errors)}</td>
                 </tr>
               ))}

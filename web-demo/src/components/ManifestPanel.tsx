@@ -107,7 +107,7 @@ export function ManifestPanel({ className = "" }: { className?: string }) {
         <span role="status" className={`text-xs ${problems.length ? "text-danger" : "text-soft"}`}>
           {status}
         </span>
-        <Button className="h-8" data-testid="apply" disabled={locked || (loaded && !changed)} onClick={() => void controller.load()} title="Ctrl + Enter">
+        <Button size="medium" data-testid="apply" disabled={locked || (loaded && !changed)} onClick={() => void controller.load()} title="Ctrl + Enter">
           Apply
         </Button>
       </div>

@@ -38,7 +38,7 @@ export function NodeDialog({ node, edges, onClose }: Props) {
               </h2>
               <p className="text-sm text-soft">{node.nodeType}</p>
             </div>
-            <Button className="h-8" onClick={() => dialog.current?.close()}>
+            <Button size="medium" onClick={() => dialog.current?.close()}>
               Close
             </Button>
           </div>

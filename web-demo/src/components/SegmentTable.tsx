@@ -21,10 +21,15 @@ export function SegmentTable({ segments, chosen, onChoose }: Props) {
             <th scope="col">#</th>
             <th scope="col">Start</th>
             <th scope="col">End</th>
-            <th scope="col">Duration</th>
+            {/* On a phone these are in the details. */}
+            <th scope="col" className="max-sm:hidden">
+              Duration
+            </th>
             <th scope="col">LUFS</th>
             <th scope="col">Peak dBFS</th>
-            <th scope="col">SNR dB</th>
+            <th scope="col" className="max-sm:hidden">
+              SNR dB
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -37,10 +42,10 @@ export function SegmentTable({ segments, chosen, onChoose }: Props) {
               <td className="text-soft">{first + index + 1}</td>
               <td>{secondsText(segment.startUs)}</td>
               <td>{segment.endUs === null ? "…" : secondsText(segment.endUs)}</td>
-              <td>{segment.endUs === null ? "…" : secondsText(segment.endUs - segment.startUs)}</td>
+              <td className="max-sm:hidden">{segment.endUs === null ? "…" : secondsText(segment.endUs - segment.startUs)}</td>
               <td>{decibelText(numberOf(segment, "integrated_lufs"))}</td>
               <td>{decibelText(numberOf(segment, "peak_dbfs"))}</td>
-              <td>{decibelText(numberOf(segment, "snr_db"))}</td>
+              <td className="max-sm:hidden">{decibelText(numberOf(segment, "snr_db"))}</td>
             </tr>
           ))}
         </tbody>
@@ -48,6 +53,8 @@ export function SegmentTable({ segments, chosen, onChoose }: Props) {
     </div>
   );
 }
+
+const rounded = (_name: string, value: unknown) => (typeof value === "number" ? Math.round(value * 1000) / 1000 : value);
 
 /** All that nodes told of one segment. */
 export function SegmentDetails({ segment, onClose }: { segment: Segment | null; onClose: () => void }) {
@@ -66,7 +73,7 @@ export function SegmentDetails({ segment, onClose }: { segment: Segment | null; 
         <h3 className="text-sm font-semibold">
           {secondsText(segment.startUs)} to {segment.endUs === null ? "now" : secondsText(segment.endUs)}
         </h3>
-        <Button className="h-7 text-xs" onClick={onClose}>
+        <Button size="small" onClick={onClose}>
           Close
         </Button>
       </div>
@@ -78,7 +85,7 @@ export function SegmentDetails({ segment, onClose }: { segment: Segment | null; 
               {Object.entries(value).map(([name, field]) => (
                 <div key={name} className="contents">
                   <dt className="text-soft">{name}</dt>
-                  <dd className="truncate text-right">{typeof field === "number" ? String(Math.round(field * 1000) / 1000) : JSON.stringify(field)}</dd>
+                  <dd className="truncate text-right">{JSON.stringify(field, rounded)}</dd>
                 </div>
               ))}
             </dl>

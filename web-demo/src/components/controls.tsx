@@ -6,16 +6,24 @@ const LOOKS = {
   plain: "bg-card text-text border-line hover:border-edge hover:bg-sunk",
 } as const;
 
+// Not by className: of two heights the style sheet decides, not the order they are named in.
+const SIZES = {
+  large: "h-10 rounded-xl px-2 text-sm sm:px-3.5",
+  medium: "h-8 rounded-lg px-3 text-sm",
+  small: "h-7 rounded-lg px-2.5 text-xs",
+} as const;
+
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   look?: keyof typeof LOOKS;
+  size?: keyof typeof SIZES;
   "data-testid"?: string;
 }
 
-export function Button({ look = "plain", className = "", ...rest }: ButtonProps) {
+export function Button({ look = "plain", size = "large", className = "", ...rest }: ButtonProps) {
   return (
     <button
       type="button"
-      className={`inline-flex h-10 items-center justify-center gap-2 rounded-xl border px-2 text-sm sm:px-3.5 whitespace-nowrap transition disabled:cursor-not-allowed disabled:opacity-45 disabled:hover:brightness-100 ${LOOKS[look]} ${className}`}
+      className={`inline-flex items-center justify-center gap-2 border whitespace-nowrap transition disabled:cursor-not-allowed disabled:opacity-45 disabled:hover:brightness-100 ${SIZES[size]} ${LOOKS[look]} ${className}`}
       {...rest}
     />
   );

@@ -25,13 +25,21 @@ export function runLive(
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const theme = matchMedia("(prefers-color-scheme: dark)");
   let colours: Colours = coloursOf(waveform, lane);
-  const recolour = () => (colours = coloursOf(waveform, lane));
-  theme.addEventListener("change", recolour);
   const wave = waveform.getContext("2d") as CanvasRenderingContext2D;
   const heat = spectrogram.getContext("2d") as CanvasRenderingContext2D;
   let last = performance.now();
   let rest = 0;
   let frame = 0;
+
+  const clear = () => {
+    wave.clearRect(0, 0, waveform.width, waveform.height);
+    heat.clearRect(0, 0, spectrogram.width, spectrogram.height);
+  };
+  const recolour = () => {
+    colours = coloursOf(waveform, lane);
+    clear(); // what was drawn has the colours of the other theme
+  };
+  theme.addEventListener("change", recolour);
 
   const scroll = (context: CanvasRenderingContext2D, pixels: number) => {
     const { canvas } = context;
@@ -66,8 +74,7 @@ export function runLive(
     scroll(heat, pixels);
     painter.paint(heat, shades, colours.ramp, spectrogram.width - pixels, pixels);
   };
-  wave.clearRect(0, 0, waveform.width, waveform.height);
-  heat.clearRect(0, 0, spectrogram.width, spectrogram.height);
+  clear();
   frame = requestAnimationFrame(draw);
   return () => {
     cancelAnimationFrame(frame);
