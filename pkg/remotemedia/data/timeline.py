@@ -80,16 +80,16 @@ class Timeline:
         int
             The gap before it, µs: 0 where it continues, negative where time jumps back.
         """
+        position = self.frames
+        self.frames = position + frames
+        if pts_us is None or not frames:
+            return 0
         gap_us = 0
-        if pts_us is not None and frames:
-            if not self._anchors:
-                self._anchors.append(Anchor(self.frames, pts_us, 0))
-            else:
-                deviation = pts_us - _time(self._anchors[-1], self.frames, 1, self.sample_rate)
-                if not -self.tolerance_us <= deviation <= self.tolerance_us:
-                    gap_us = deviation
-                    self._anchors.append(Anchor(self.frames, pts_us, gap_us))
-        self.frames += frames
+        if self._anchors:
+            gap_us = pts_us - _time(self._anchors[-1], position, 1, self.sample_rate)
+            if -self.tolerance_us <= gap_us <= self.tolerance_us:
+                return 0
+        self._anchors.append(Anchor(position, pts_us, gap_us))
         return gap_us
 
     def pts_us(self, position: int, per: int = 1) -> int | None:
@@ -101,10 +101,13 @@ class Timeline:
             Counted in samples of this stream; the fraction serves a resampler, whose output sample
             k of L/M lies at ``k * M / L``. Not before the position given to `forget`.
         """
-        for anchor in reversed(self._anchors):
-            if anchor.position * per <= position:
-                return _time(anchor, position, per, self.sample_rate)
-        return _time(self._anchors[0], position, per, self.sample_rate) if self._anchors else None
+        anchors = self._anchors
+        if not anchors:
+            return None
+        last = len(anchors) - 1
+        while last and anchors[last].position * per > position:
+            last -= 1
+        return _time(anchors[last], position, per, self.sample_rate)
 
     def next_gap(self, position: int) -> Anchor | None:
         """The first gap whose first sample is at or after `position`."""
@@ -145,6 +148,9 @@ def mark_gap(metadata: Metadata | None, gap_us: int) -> Metadata | None:
 
 def _time(anchor: Anchor, position: int, per: int, rate: int) -> int:
     # round(n · 10⁶ / rate) in integers: exact for any length of stream, halves to even.
+    start, start_us, _ = anchor
     scale = rate * per
-    whole, rest = divmod(1_000_000 * (position - anchor.position * per), scale)
-    return anchor.pts_us + whole + (2 * rest > scale or (2 * rest == scale and whole % 2))
+    whole, rest = divmod(1_000_000 * (position - start * per), scale)
+    if rest:  # seldom: in 20 ms there is a whole number of samples and of µs
+        whole += 2 * rest > scale or (2 * rest == scale and whole % 2)
+    return start_us + whole

@@ -21,7 +21,7 @@ class Stream(Protocol):
     def continues(self, audio: Audio) -> bool:
         """Whether the block belongs to the stream as it is: same rate, same channels."""
 
-    def push(self, audio: Audio) -> Iterable[Any]:
+    def push(self, audio: Audio) -> list[Any]:
         """What the block completes."""
 
     def finish(self) -> Iterable[Any]:
@@ -45,23 +45,29 @@ class PerStream(Node, Generic[S]):
         """The state of a stream that starts with this block."""
         raise NotImplementedError
 
-    def follow(self, audio: Audio) -> list[Any]:
-        """What the block completes."""
-        done: list[Any] = []
+    def process(self, audio: Audio) -> Any:
+        """What the block completes: one item, a list of several, or None."""
         stream = self._streams.get(audio.stream_id)
         if stream is None or not stream.continues(audio):
-            timeline = Timeline(audio.sample_rate)
-            if stream is not None:
-                done += stream.finish()
-                timeline = stream.timeline.continued(audio.sample_rate)
-            elif len(self._streams) >= MAX_STREAMS:
-                raise DataError(
-                    f"{type(self).__name__} follows {MAX_STREAMS} streams already, and "
-                    f"{audio.stream_id!r} would be one more: end the session, or reset it"
-                )
-            stream = self._streams[audio.stream_id] = self.start(audio, timeline)
-        done += stream.push(audio)
-        return done
+            done = self._begin(audio, stream)
+        else:
+            done = stream.push(audio)
+        return done[0] if len(done) == 1 else done or None
+
+    def _begin(self, audio: Audio, before: S | None) -> list[Any]:
+        """The tail of the stream `before`, and what the first block of a new one completes."""
+        timeline = Timeline(audio.sample_rate)
+        tail: list[Any] = []
+        if before is not None:
+            tail += before.finish()
+            timeline = before.timeline.continued(audio.sample_rate)
+        elif len(self._streams) >= MAX_STREAMS:
+            raise DataError(
+                f"{type(self).__name__} follows {MAX_STREAMS} streams already, and "
+                f"{audio.stream_id!r} would be one more: end the session, or reset it"
+            )
+        stream = self._streams[audio.stream_id] = self.start(audio, timeline)
+        return [*tail, *stream.push(audio)]
 
     def finish(self) -> Iterator[Any]:
         """The tail of every stream."""

@@ -17,9 +17,9 @@ def block(stream_id: str, value: float, frames: int = 3, rate: int = 8000) -> rm
 
 def test_streams_do_not_mix_and_all_tails_come_out() -> None:
     node = AudioChunker(chunk_size=4, remainder="emit")
-    assert node.process(block("a", 1.0)) == []
-    assert node.process(block("b", 2.0)) == []
-    (chunk,) = node.process(block("a", 1.0))
+    assert node.process(block("a", 1.0)) is None
+    assert node.process(block("b", 2.0)) is None
+    chunk = node.process(block("a", 1.0))
     assert chunk.stream_id == "a"
     assert chunk.samples.tolist() == [[1.0] * 4]
     assert [(tail.stream_id, tail.frames) for tail in node.finish()] == [("a", 2), ("b", 3)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Json
 from remotemedia.data.base import Metadata, unchecked
-from remotemedia.data.timeline import Timeline, mark_gap
+from remotemedia.data.timeline import Timeline, mark_gap, sample_time_us
 from remotemedia.errors import DataError
 from remotemedia.node import Emit, NodeParams
-from remotemedia.nodes.analysis.framer import Framer
+from remotemedia.nodes.analysis.framer import BATCH, Framer
 from remotemedia.nodes.analysis.noise_floor import NoiseFloor
 from remotemedia.nodes.analysis.speech_band import speech_band_power
 from remotemedia.nodes.streams import PerStream
@@ -30,6 +30,9 @@ SPEECH_FADE_S = 7.0  # and of its decay outside: half is forgotten in 5 s
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 Decibels = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+Frame = tuple[int, NDArray[np.float32]]
+"""Its first sample, and the samples, `[shape=(channels, frames)]`."""
 
 
 class EnergyVAD(PerStream["_Stream"]):
@@ -158,10 +161,6 @@ class EnergyVAD(PerStream["_Stream"]):
         """The state of a stream that starts with this block."""
         return _Stream(audio, self.params, timeline)
 
-    def process(self, audio: Audio) -> list[Emit]:
-        """The events and the audio that the block completes."""
-        return self.follow(audio)
-
 
 class _Activity:
     """Decides frame by frame."""
@@ -173,6 +172,8 @@ class _Activity:
         self._release = min(self._onset, _ratio(params.release_db))
         self._below_speech = 1 / _ratio(params.speech_range_db)
         self._least = params.energy_threshold * params.energy_threshold
+        # Hysteresis of the absolute threshold, too.
+        self._least_to_stay = self._least * (self._release / self._onset)
         self._follow = min(1.0, params.frame_ms / (1000 * SPEECH_LEVEL_S))
         self._fade = 1 - params.frame_ms / (1000 * SPEECH_FADE_S)
         self._speech = 0.0
@@ -182,9 +183,9 @@ class _Activity:
         self.noise.add(power)
         least = self._least
         if self._adaptive:
-            ratio = self._release if engaged else self._onset
-            # Hysteresis of the absolute threshold, too.
-            least *= ratio / self._onset
+            ratio = self._onset
+            if engaged:
+                least, ratio = self._least_to_stay, self._release
             least = max(least, self.noise.power * ratio, self._speech * self._below_speech)
         active = power > least
         if active and in_speech:
@@ -207,6 +208,7 @@ class _Stream:
         self.timeline = timeline
         self._out = Timeline(rate)
         self._stream_id = audio.stream_id
+        self._rate = rate
         self._channels = audio.channels
         self._metadata: Metadata | None = None
         self._framer = Framer(rate, audio.channels, params.frame_ms)
@@ -215,8 +217,10 @@ class _Stream:
         self._pre_roll = params.pre_roll_ms * rate // 1000
         self._hangover = params.hangover_ms * rate // 1000
         self._quiet = max(1, params.min_silence_ms * rate // 1000, self._hangover)
-        self._held: deque[tuple[int, NDArray[np.float32]]] = deque()
-        self._frame = 0
+        self._held: deque[Frame] = deque()  # may have to be emitted
+        self._undecided: list[Frame] = []
+        self._due = 0  # with so many samples there may be something to emit
+        self._ready: list[Emit] = []
         self._score = 0  # active frames less the others, since the first
         self._first = 0  # first sample of the first active frame
         self._last = 0  # end of the last one
@@ -229,30 +233,71 @@ class _Stream:
         self._speech_frames = 0
 
     def continues(self, audio: Audio) -> bool:
-        return audio.sample_rate == self.timeline.sample_rate and audio.channels == self._channels
+        return audio.sample_rate == self._rate and len(audio.samples) == self._channels
 
-    def push(self, audio: Audio) -> Iterator[Emit]:
-        self.timeline.feed(audio.pts_us, audio.frames)
+    def push(self, audio: Audio) -> list[Emit]:
+        samples = audio.samples
+        self.timeline.feed(audio.pts_us, samples.shape[1])
         self._metadata = audio.metadata
-        rate = audio.sample_rate
-        for frames in self._framer.push(audio.samples):
-            for index, power in enumerate(speech_band_power(frames, rate)):
-                start = self._framer.position(self._frame)
-                self._frame += 1
-                self._held.append((start, frames[:, index]))
-                yield from self._decide(power, start, start + frames.shape[2])
-        self.timeline.forget(self._held[0][0] if self._held else self._framer.position(self._frame))
+        self._framer.put(samples)
+        if self.timeline.frames < self._due:
+            return []
+        self._advance()
+        ready, self._ready = self._ready, []
+        return ready
 
-    def finish(self) -> Iterator[Emit]:
-        rest = self._framer.rest
-        if rest.shape[1]:
-            self._held.append((self._framer.position(self._frame), rest))
+    def finish(self) -> list[Emit]:
         if self._open:
-            yield from self._close(
-                min(self._last + self._hangover, self.timeline.frames), "end_of_input"
-            )
+            self._decide_all()
+            rest = self._framer.rest
+            self._held.append((self._framer.position(self._framer.index), rest))
+            self._close(min(self._last + self._hangover, self.timeline.frames), "end_of_input")
+        return self._ready
 
-    def _decide(self, power: float, start: int, end: int) -> Iterator[Emit]:
+    def _advance(self) -> None:
+        """Take the frames that are complete; emit what there is to emit.
+
+        Frames are decided on late, many at a time, which is much cheaper than each by itself: no
+        sooner than it makes a difference to what is emitted now.
+        """
+        framer, held = self._framer, self._held
+        start = framer.position(framer.index)
+        while (frames := framer.take()) is not None:
+            new = []
+            for index in range(frames.shape[1]):
+                new.append((start, frames[:, index]))
+                start += frames.shape[2]
+            held += new
+            self._undecided += new
+            silent = start - self._last
+            if self._open and silent <= self._hangover and silent < self._quiet:
+                # Emitted whether active or not.
+                for first, frame in new:
+                    self._emit(first + frame.shape[1])
+            else:
+                self._decide_all()
+        # A segment cannot begin before there are so many frames more.
+        wait = 1 if self._open else min(self._needed - self._score, BATCH)
+        self._due = framer.position(framer.index + wait)
+        self.timeline.forget(held[0][0] if held else start)
+
+    def _decide_all(self) -> None:
+        undecided, self._undecided = self._undecided, []
+        if self._framer.size and len(undecided) > 1:
+            joined = np.concatenate([frame for _, frame in undecided], axis=1)
+            powers = speech_band_power(
+                joined.reshape(self._channels, len(undecided), -1), self._rate
+            )
+        else:
+            powers = [
+                power
+                for _, frame in undecided
+                for power in speech_band_power(frame[:, np.newaxis], self._rate)
+            ]
+        for (start, frame), power in zip(undecided, powers, strict=True):
+            self._decide(power, start, start + frame.shape[1])
+
+    def _decide(self, power: float, start: int, end: int) -> None:
         engaged = self._open or self._score > 0
         active = self._activity.active(power, engaged=engaged, in_speech=self._open)
         if active:
@@ -264,18 +309,18 @@ class _Stream:
             self._speech_power += power
             self._speech_frames += 1
         if self._open:
-            yield from self._emit(min(end, self._last + self._hangover))
+            self._emit(min(end, self._last + self._hangover))
             if end - self._last >= self._quiet:
-                yield from self._close(self._last + self._hangover, "silence")
+                self._close(self._last + self._hangover, "silence")
         else:
             self._score = self._score + 1 if active else max(0, self._score - 1)
             if self._score >= self._needed:
-                yield self._begin()
-                yield from self._emit(end)
+                self._begin()
+                self._emit(end)
         if not self._open:
             self._drop((self._first if self._score else end) - self._pre_roll)
 
-    def _begin(self) -> Emit:
+    def _begin(self) -> None:
         self._open = True
         self._segment += 1
         self._start = max(self._done, self._first - self._pre_roll)
@@ -287,10 +332,10 @@ class _Stream:
             "start_sample": self._start,
             "start_us": self._start_us,
         }
-        return self._event(value, self._start)
+        self._report(value, self._start)
 
-    def _close(self, end: int, reason: str) -> Iterator[Emit]:
-        yield from self._emit(end)
+    def _close(self, end: int, reason: str) -> None:
+        self._emit(end)
         end_us = self._time_us(end)
         noise = self._activity.noise.power
         speech = self._speech_power / self._speech_frames
@@ -307,32 +352,26 @@ class _Stream:
         }
         self._open = False
         self._score = 0
-        yield self._event(value, end)
+        self._report(value, end)
 
-    def _event(self, value: dict[str, object], position: int) -> Emit:
-        return Emit(
-            SEGMENTS, unchecked(Json, value, self.timeline.pts_us(position), self._stream_id)
-        )
+    def _report(self, value: dict[str, object], position: int) -> None:
+        event = unchecked(Json, value, self.timeline.pts_us(position), self._stream_id)
+        self._ready.append(Emit(SEGMENTS, event))
 
-    def _emit(self, end: int) -> Iterator[Emit]:
+    def _emit(self, end: int) -> None:
         """The audio from what has been emitted up to `end`, one block unless there is a gap."""
         while self._done < end:
             start = self._done
             gap = self.timeline.next_gap(start + 1)
             self._done = min(end, gap.position) if gap else end
             block = self._take(start, self._done)
-            gap_us = self._out.feed(self._time_us(start), block.shape[1])
+            pts_us = self.timeline.pts_us(start)
+            time_us = sample_time_us(start, self._rate) if pts_us is None else pts_us
+            gap_us = self._out.feed(time_us, self._done - start)
             self._out.forget(self._out.frames)
-            yield Emit(
-                AUDIO,
-                Audio.unchecked(
-                    block,
-                    self.timeline.sample_rate,
-                    self.timeline.pts_us(start),
-                    self._stream_id,
-                    mark_gap(self._metadata, gap_us),
-                ),
-            )
+            metadata = mark_gap(self._metadata, gap_us)
+            audio = Audio.unchecked(block, self._rate, pts_us, self._stream_id, metadata)
+            self._ready.append(Emit(AUDIO, audio))
         self._drop(end)
 
     def _take(self, start: int, end: int) -> NDArray[np.float32]:
@@ -342,8 +381,12 @@ class _Stream:
             for first, frame in self._held
             if first < end and first + frame.shape[1] > start
         ]
-        samples = np.concatenate(pieces, axis=1)
-        samples.setflags(write=False)
+        samples = pieces[0]
+        if len(pieces) > 1:
+            samples = np.concatenate(pieces, axis=1)
+        elif samples.base is None or samples.base.size > samples.size:  # else it was one block
+            samples = samples.copy()
+        samples.setflags(False)  # type: ignore[call-arg]  # twice as quick as by keyword
         return samples
 
     def _drop(self, before: int) -> None:
@@ -354,8 +397,7 @@ class _Stream:
 
     def _time_us(self, position: int) -> int:
         stamped = self.timeline.pts_us(position)
-        rate = self.timeline.sample_rate
-        return stamped if stamped is not None else (2_000_000 * position + rate) // (2 * rate)
+        return sample_time_us(position, self._rate) if stamped is None else stamped
 
 
 def _ratio(decibels: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,12 +29,13 @@ class Framer:
         Duration of a frame, ms.
     """
 
-    __slots__ = ("_carried", "_frame_ms", "_rate", "index", "size")
+    __slots__ = ("_frame_ms", "_parts", "_rate", "_rest", "index", "size")
 
     def __init__(self, sample_rate: int, channels: int, frame_ms: int) -> None:
         self._rate = sample_rate
         self._frame_ms = frame_ms
-        self._carried: NDArray[Any] = np.empty((channels, 0), np.float32)
+        self._rest: NDArray[Any] = np.empty((channels, 0), np.float32)
+        self._parts: list[NDArray[Any]] = []  # what came after it
         samples, rest = divmod(sample_rate * frame_ms, 1000)
         self.size = None if rest else samples
         """Samples in a frame; None where frames differ."""
@@ -46,41 +46,47 @@ class Framer:
         """First sample of a frame."""
         return frame * self._rate * self._frame_ms // 1000
 
-    def push(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """Take samples; iterate over the frames that they complete.
+    def put(self, samples: NDArray[Any]) -> None:
+        """Append samples.
 
         Parameters
         ----------
         samples : np.ndarray [shape=(channels, frames)]
-            Kept for the next call as far as it is not handed out, so it must not change.
-
-        Yields
-        ------
-        np.ndarray [shape=(channels, n, size)]
-            The next n frames, up to `BATCH`: a view if possible. `index` counts them as handed out
-            from when the iteration goes on.
+            Kept until `take` hands them out, so they must not change.
         """
-        if self._carried.shape[1]:
-            samples = np.concatenate((self._carried, samples), axis=1)
-        start, total = 0, samples.shape[1]
-        while True:
-            if self.size:
-                size, count = self.size, min(BATCH, (total - start) // self.size)
-            else:
-                size = self.position(self.index + 1) - self.position(self.index)
-                count = int(size <= total - start)
-            end = start + count * size
-            if not count:
-                # A copy, lest a carried millisecond keep a long chunk alive.
-                self._carried = samples[:, start:].copy()
-                return
-            # Marked as taken first: a consumer that stops half-way must not get them again.
-            self._carried = samples[:, end:]
-            yield samples[:, start:end].reshape(samples.shape[0], count, size)
-            self.index += count
-            start = end
+        self._parts.append(samples)
+
+    def take(self, most: int = BATCH) -> NDArray[Any] | None:
+        """The next frames, up to `most` and to `BATCH`; None if there are none.
+
+        Returns
+        -------
+        np.ndarray [shape=(channels, n, size)], optional
+            A view if possible. One frame where frames differ in size.
+        """
+        samples = self.rest
+        total = samples.shape[1]
+        if self.size:
+            size, count = self.size, min(most, BATCH, total // self.size)
+        else:
+            size = self.position(self.index + 1) - self.position(self.index)
+            count = int(size <= total)
+        if not count:
+            return None
+        self.index += count
+        end = count * size
+        rest = samples[:, end:]
+        # A copy, lest a carried millisecond keep a long chunk alive.
+        self._rest = rest.copy() if total - end < size else rest
+        return samples[:, :end].reshape(len(samples), count, size)
 
     @property
     def rest(self) -> NDArray[Any]:
-        """What does not fill a frame yet, `[shape=(channels, frames)]`."""
-        return self._carried
+        """What has not been handed out yet, `[shape=(channels, frames)]`."""
+        if self._parts:
+            if self._rest.shape[1] or len(self._parts) > 1:
+                self._rest = np.concatenate((self._rest, *self._parts), axis=1)
+            else:
+                self._rest = self._parts[0]
+            self._parts.clear()
+        return self._rest

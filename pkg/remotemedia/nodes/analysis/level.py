@@ -15,7 +15,7 @@ from remotemedia.data.base import unchecked
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError
 from remotemedia.node import NodeParams
-from remotemedia.nodes.analysis.framer import Framer
+from remotemedia.nodes.analysis.framer import BATCH, Framer
 from remotemedia.nodes.analysis.k_weighting import MIN_SAMPLE_RATE
 from remotemedia.nodes.analysis.loudness import CHANNEL_WEIGHTS, STEP_MS, LoudnessMeter, lufs
 from remotemedia.nodes.streams import PerStream
@@ -123,10 +123,6 @@ class AudioLevel(PerStream["_Stream"]):
         """The state of a stream that starts with this block."""
         return _Stream(audio, self.params, timeline)
 
-    def process(self, audio: Audio) -> list[Json]:
-        """The reports that the block completes."""
-        return self.follow(audio)
-
 
 class _Totals:
     """Sums of squares and peaks per channel since `start`, in samples."""
@@ -138,9 +134,17 @@ class _Totals:
         self.sums = [0.0] * channels
         self.peaks = [0.0] * channels
 
-    def add(self, sums: tuple[float, ...], peaks: tuple[float, ...]) -> None:
-        self.sums = [a + b for a, b in zip(self.sums, sums, strict=True)]
+    def add(self, sums: list[list[float]], peaks: list[float]) -> None:
+        """Sums of each channel, one after another, and its peak."""
+        for channel, values in enumerate(sums):
+            total = self.sums[channel]
+            for value in values:  # the builtin sum() of floats differs between versions of Python
+                total += value
+            self.sums[channel] = total
         self.peaks = [max(a, b) for a, b in zip(self.peaks, peaks, strict=True)]
+
+    def add_totals(self, others: _Totals) -> None:
+        self.add([[value] for value in others.sums], others.peaks)
 
 
 class _Stream:
@@ -154,6 +158,8 @@ class _Stream:
         self._framer = Framer(audio.sample_rate, audio.channels, STEP_MS)
         self._meter = LoudnessMeter(audio.sample_rate, _weights(audio, params))
         self._interval = params.interval_ms // STEP_MS if params.interval_ms else 0
+        self._reported = 0  # steps
+        self._due = 0  # when there are so many samples, they are measured
         self._since_report = _Totals(0, audio.channels)
         self._since_start = _Totals(0, audio.channels)
         self._non_finite = 0
@@ -162,7 +168,7 @@ class _Stream:
     def continues(self, audio: Audio) -> bool:
         return (
             audio.sample_rate == self.timeline.sample_rate
-            and audio.channels == self._channels
+            and len(audio.samples) == self._channels
             and not (self._params.split_at_gaps and self._is_gap(audio.pts_us))
         )
 
@@ -172,39 +178,63 @@ class _Stream:
             return False
         return abs(pts_us - expected) > self.timeline.tolerance_us
 
-    def push(self, audio: Audio) -> Iterator[Json]:
-        self.timeline.feed(audio.pts_us, audio.frames)
-        meter = self._meter
-        for frames in self._framer.push(audio.samples):
-            blocks, sums, peaks, non_finite = _measure(frames)
-            steps = zip(meter.energies(blocks), sums, peaks, non_finite, strict=True)
-            for energy, step_sums, step_peaks, bad in steps:
-                meter.add(energy)
-                self._since_report.add(step_sums, step_peaks)
-                self._non_finite += bad
-                if self._interval and meter.steps % self._interval == 0:
-                    yield self._interim(self._framer.position(meter.steps))
+    def push(self, audio: Audio) -> list[Json]:
+        # Nothing is measured until a report needs it: what numpy costs a call is then paid once
+        # for many blocks.
+        samples = audio.samples
+        self.timeline.feed(audio.pts_us, samples.shape[1])
+        self._framer.put(samples)
+        return self._measure() if self.timeline.frames >= self._due else []
+
+    def _measure(self) -> list[Json]:
+        """Measure what is due; the reports that it completes."""
+        framer, meter, interval = self._framer, self._meter, self._interval
+        reports = []
+        while self.timeline.frames >= self._due:
+            frames = framer.take(self._left())
+            if frames is not None:
+                self._add(frames)
+            if interval and not self._left():
+                reports.append(self._interim(framer.position(meter.steps)))
+            self._due = framer.position(meter.steps + self._left())
         if self._origin_us is None:
             self._origin_us = self.timeline.pts_us(0)
-        self.timeline.forget(self._since_report.start if self._interval else self.timeline.frames)
+        self.timeline.forget(self._since_report.start if interval else self.timeline.frames)
+        return reports
+
+    def _left(self) -> int:
+        """Steps to be measured at once, if there are no more."""
+        if not self._interval:
+            return BATCH
+        return min(self._reported + self._interval - self._meter.steps, BATCH)
+
+    def _add(self, frames: NDArray[np.float32]) -> None:
+        steps = _measure(frames)
+        self._meter.add(*self._meter.energies(steps.blocks))
+        self._since_report.add(steps.sums, steps.peaks)
+        self._non_finite += steps.non_finite
 
     def _interim(self, end: int) -> Json:
         totals = self._since_report
         report = self._report("interim", totals, end)
-        self._since_start.add(tuple(totals.sums), tuple(totals.peaks))
+        self._since_start.add_totals(totals)
         self._since_report = _Totals(end, self._channels)
+        self._reported = self._meter.steps
         return report
 
     def finish(self) -> Iterator[Json]:
         end = self.timeline.frames
         if not end:
             return
+        while (frames := self._framer.take()) is not None:
+            self._add(frames)
         totals = self._since_start
-        totals.add(tuple(self._since_report.sums), tuple(self._since_report.peaks))
-        if self._framer.rest.shape[1]:
-            _, sums, peaks, non_finite = _measure(self._framer.rest[:, np.newaxis, :])
-            totals.add(sums[0], peaks[0])
-            self._non_finite += non_finite[0]
+        totals.add_totals(self._since_report)
+        rest = self._framer.rest
+        if rest.shape[1]:
+            steps = _measure(rest[:, np.newaxis, :])
+            totals.add(steps.sums, steps.peaks)
+            self._non_finite += steps.non_finite
         yield self._report("final", totals, end)
 
     def _report(self, kind: str, totals: _Totals, end: int) -> Json:
@@ -251,31 +281,27 @@ class _Stream:
 class _Steps(NamedTuple):
     """What is measured of n frames before any filter.
 
-    `blocks`: the samples as finite float64, `[shape=(channels, n, size)]`. Per frame: `sums` of
-    squares and `peaks` of the channels, and the number of samples that were not finite.
+    `blocks`: the samples as finite float64, `[shape=(channels, n, size)]`. Per channel: `sums` of
+    the squares of each frame, and the `peaks` of all. How many samples were not finite.
     """
 
     blocks: NDArray[np.float64]
-    sums: list[tuple[float, ...]]
-    peaks: list[tuple[float, ...]]
-    non_finite: list[int]
+    sums: list[list[float]]
+    peaks: list[float]
+    non_finite: int
 
 
 def _measure(frames: NDArray[np.float32]) -> _Steps:
     blocks = frames.astype(np.float64)
     sums = np.add.reduce(blocks * blocks, axis=2)
-    non_finite = [0] * frames.shape[1]
+    non_finite = 0
     if not math.isfinite(np.add.reduce(sums, axis=None)):
         bad = ~np.isfinite(frames)
         blocks[bad] = 0.0
         sums = np.add.reduce(blocks * blocks, axis=2)
-        non_finite = bad.sum(axis=(0, 2)).tolist()
-    peaks = np.maximum.reduce(np.abs(blocks), axis=2)
-    return _Steps(blocks, _by_frame(sums), _by_frame(peaks), non_finite)
-
-
-def _by_frame(values: NDArray[np.float64]) -> list[tuple[float, ...]]:
-    return list(zip(*values.tolist(), strict=True))
+        non_finite = int(bad.sum())
+    peaks = np.maximum.reduce(np.abs(blocks), axis=(1, 2))
+    return _Steps(blocks, sums.tolist(), peaks.tolist(), non_finite)
 
 
 def _weights(audio: Audio, params: AudioLevel.Params) -> tuple[float, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +42,56 @@ def lufs(energy: float | None) -> float | None:
     return 10 * math.log10(energy) - 0.691 if energy else None
 
 
+class Window:
+    """Mean energy of the last so many steps.
+
+    Their sum is kept in integers, so it neither drifts nor depends on history.
+    """
+
+    __slots__ = ("_gated", "_sum", "gated", "greatest", "mean", "steps")
+
+    def __init__(self, steps: int) -> None:
+        self._sum = 0
+        self.steps = steps
+        """Length."""
+        self.mean: float | None = None
+        """None before there are as many steps."""
+        self.greatest: float | None = None
+        """The greatest mean so far."""
+        self.gated = GatedHistogram()
+        """The mean every `GATING_STEPS`."""
+
+    def slide(
+        self, before: int, entering: Iterable[int], leaving: Iterable[int], samples: int
+    ) -> None:
+        """Move on.
+
+        Parameters
+        ----------
+        before : int
+            Steps so far.
+        entering, leaving : iterable of int
+            Energies of the next steps, and of those as many before them as the window is long.
+        samples : int
+            In the window, after each of these steps.
+        """
+        sums = [*accumulate(map(sub, entering, leaving), initial=self._sum)]
+        self._sum = sums[-1]
+        first = max(1, self.steps - before)  # that is whole
+        if first >= len(sums):
+            return
+        scale = samples * _ONE
+        self.mean = sums[-1] / scale
+        self.greatest = max(self.greatest or 0.0, max(sums[first:]) / scale)
+        for number in range(first + -(before + first) % GATING_STEPS, len(sums), GATING_STEPS):
+            self.gated.add(sums[number] / scale)
+
+
 class LoudnessMeter:
     """Momentary, short-term and integrated loudness and loudness range of one stream.
 
     Windows move in steps of 10 ms, ten times as fine as Tech 3341 asks; gating blocks in steps of
-    100 ms. Their sums are kept in integers, so they neither drift nor depend on history.
+    100 ms.
 
     Parameters
     ----------
@@ -64,23 +111,36 @@ class LoudnessMeter:
         self._rate = sample_rate
         self._weights = tuple(weights)
         self._filter = KWeighting(sample_rate, len(weights), -(-sample_rate * STEP_MS // 1000))
-        self._ring = [0] * SHORT_TERM_STEPS
-        self._momentary_sum = 0
-        self._short_term_sum = 0
-        self._blocks = GatedHistogram()
-        self._short_terms = GatedHistogram()
+        self._past = [0] * SHORT_TERM_STEPS  # the last energies, as integers
+        self._momentary = Window(MOMENTARY_STEPS)
+        self._short_term = Window(SHORT_TERM_STEPS)
         self.steps = 0
         """Steps taken so far."""
-        self.momentary: float | None = None
+
+    @property
+    def momentary(self) -> float | None:
         """Mean energy of the last 400 ms; None before there are as many. As all that follow, to be
-        turned into LUFS by `lufs`."""
-        self.short_term: float | None = None
+        turned into LUFS by `lufs`.
+        """
+        return self._momentary.mean
+
+    @property
+    def short_term(self) -> float | None:
         """Mean energy of the last 3 s; None before."""
-        self.max_momentary: float | None = None
-        self.max_short_term: float | None = None
+        return self._short_term.mean
+
+    @property
+    def max_momentary(self) -> float | None:
+        """The greatest so far."""
+        return self._momentary.greatest
+
+    @property
+    def max_short_term(self) -> float | None:
+        """The greatest so far."""
+        return self._short_term.greatest
 
     def energies(self, blocks: NDArray[np.float64]) -> list[float]:
-        """Filter the next steps; their energies are to be given to `add` one by one.
+        """Filter the next steps; their energies are to be given to `add`.
 
         Parameters
         ----------
@@ -89,43 +149,39 @@ class LoudnessMeter:
         """
         weighted = self._filter.process(blocks)
         weighted *= weighted
-        channels = weighted.sum(axis=2).tolist()
+        channels = np.add.reduce(weighted, axis=2).tolist()
+        if len(channels) == 1:
+            (weight,) = self._weights
+            return [weight * energy for energy in channels[0]]
         return [
             math.fsum(w * e for w, e in zip(self._weights, step, strict=True))
             for step in zip(*channels, strict=True)
         ]
 
-    def add(self, energy: float) -> None:
-        """Take one step: the weighted sum of squares of its samples."""
-        ring, step = self._ring, self.steps
-        new = int(energy * _ONE)
-        self._momentary_sum += new - ring[(step - MOMENTARY_STEPS) % SHORT_TERM_STEPS]
-        self._short_term_sum += new - ring[step % SHORT_TERM_STEPS]
-        ring[step % SHORT_TERM_STEPS] = new
-        self.steps = step = step + 1
-        if step < MOMENTARY_STEPS:
-            return
-        gating = step % GATING_STEPS == 0
-        energy = self._momentary_sum / (self._samples(MOMENTARY_STEPS) * _ONE)
-        self.momentary = energy
-        self.max_momentary = max(self.max_momentary or 0.0, energy)
-        if gating:
-            self._blocks.add(energy)
-        if step < SHORT_TERM_STEPS:
-            return
-        energy = self._short_term_sum / (self._samples(SHORT_TERM_STEPS) * _ONE)
-        self.short_term = energy
-        self.max_short_term = max(self.max_short_term or 0.0, energy)
-        if gating:
-            self._short_terms.add(energy)
+    def add(self, *energies: float) -> None:
+        """Take steps: the weighted sum of squares of the samples of each."""
+        entering = [int(energy * _ONE) for energy in energies]
+        # Unless 400 ms are whole samples, the windows after two steps may differ in length.
+        size = 1 if self._rate % 5 else len(entering)
+        for start in range(0, len(entering), size):
+            self._slide(entering[start : start + size])
+
+    def _slide(self, entering: list[int]) -> None:
+        past = self._past + entering
+        before = self.steps
+        self.steps += len(entering)
+        for window in (self._momentary, self._short_term):
+            leaving = past[SHORT_TERM_STEPS - window.steps :]
+            window.slide(before, entering, leaving, self._samples(window.steps))
+        self._past = past[-SHORT_TERM_STEPS:]
 
     def integrated(self) -> float | None:
         """Gated mean energy since the start; None if nothing was above −70 LUFS."""
-        return self._blocks.gated_mean(INTEGRATED_GATE) or None
+        return self._momentary.gated.gated_mean(INTEGRATED_GATE) or None
 
     def loudness_range(self) -> float | None:
         """Loudness range since the start, LU; None before 3 s above −70 LUFS."""
-        energies = self._short_terms.gated_percentiles(RANGE_GATE, 0.10, 0.95)
+        energies = self._short_term.gated.gated_percentiles(RANGE_GATE, 0.10, 0.95)
         return 10 * math.log10(energies[1] / energies[0]) if energies else None
 
     def _samples(self, steps: int) -> int:

@@ -27,12 +27,13 @@ class NoiseFloor:
            one band, with constant smoothing.
     """
 
-    __slots__ = ("_current", "_length", "_minima", "_new", "_seen", "_smoothed", "power")
+    __slots__ = ("_current", "_length", "_lowest", "_minima", "_new", "_seen", "_smoothed", "power")
 
     def __init__(self, window_ms: int, frame_ms: int) -> None:
         self._length = max(1, window_ms // frame_ms // SUBWINDOWS)
         self._new = frame_ms / (frame_ms + SMOOTHING_MS)
         self._minima: list[float] = []
+        self._lowest = float("inf")  # of them
         self._current = float("inf")
         self._seen = 0
         self._smoothed = -1.0
@@ -43,15 +44,18 @@ class NoiseFloor:
         """Take the next frame."""
         if power < DIGITAL_SILENCE:
             return
-        if self._smoothed < 0:
-            self._smoothed = power
+        smoothed = self._smoothed
+        if smoothed < 0:
+            smoothed = power
         else:
-            self._smoothed += self._new * (power - self._smoothed)
-        if self._smoothed < self._current:
-            self._current = self._smoothed
-        self.power = min([self._current, *self._minima])
+            smoothed += self._new * (power - smoothed)
+        self._smoothed = smoothed
+        if smoothed < self._current:
+            self._current = smoothed
+        self.power = min(self._current, self._lowest)
         self._seen += 1
         if self._seen == self._length:
             self._minima = [*self._minima, self._current][1 - SUBWINDOWS :]
+            self._lowest = min(self._minima)
             self._current = float("inf")
             self._seen = 0

@@ -38,18 +38,19 @@ def speech_band_power(frames: NDArray[np.float32], sample_rate: int) -> list[flo
     blocks = size // width
     samples = frames[:, :, : blocks * width].astype(np.float64)
     power = _power(samples.reshape(channels, count, blocks, width))
-    if not math.isfinite(np.add.reduce(power, axis=None)):
+    if not math.isfinite(sum(map(sum, power))):
         samples[~np.isfinite(samples)] = 0.0
         power = _power(samples.reshape(channels, count, blocks, width))
     scale = 1 / (2 * (blocks - 1) * width * width * channels)
+    if channels == 1:
+        return [one * scale for one in power[0]]
     # fsum: the builtin sum() of floats differs between versions of Python.
-    return [math.fsum(one) * scale for one in zip(*power.tolist(), strict=True)]
+    return [math.fsum(one) * scale for one in zip(*power, strict=True)]
 
 
-def _power(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+def _power(blocks: NDArray[np.float64]) -> list[list[float]]:
     with np.errstate(invalid="ignore"):  # ∞ − ∞, which the caller finds
         sums = np.add.reduce(blocks, axis=3)
         steps = sums[:, :, 1:] - sums[:, :, :-1]
         steps *= steps
-        power: NDArray[np.float64] = np.add.reduce(steps, axis=2)
-    return power
+        return np.add.reduce(steps, axis=2).tolist()  # type: ignore[no-any-return]

@@ -98,10 +98,6 @@ class AudioChunker(PerStream["_Stream"]):
         """The state of a stream that starts with this block."""
         return _Stream(audio, self.params, timeline)
 
-    def process(self, audio: Audio) -> list[Audio]:
-        """The chunks that the block completes."""
-        return self.follow(audio)
-
 
 class _Stream:
     """One stream: what has not been cut yet, and where the next chunk starts and ends.
@@ -118,59 +114,65 @@ class _Stream:
         self._hop = (
             size if contiguous else _samples(params.hop_ms, params.hop_size or 0, audio.sample_rate)
         )
-        self._size = None if contiguous else _round(size, 1)
-        if not _round(size, 1) or not _round(self._hop, 1):
+        self._size = None if contiguous else _times(size, 1)
+        if not _times(size, 1) or not _times(self._hop, 1):
             raise ParamsError(
                 f"AudioChunker: chunk_ms={params.chunk_ms} and hop_ms={params.hop_ms} must be at "
                 f"least one sample; at {audio.sample_rate} Hz one lasts "
                 f"{1000 / audio.sample_rate:g} ms"
             )
-        self._pending: Samples = audio.samples[:, :0]
+        self._pending: Samples | None = None
         self._held = 0  # position of the first pending sample
         self._run = 0  # where the run starts
         self._covered = 0  # end of the last chunk
-        self._count = 0  # chunks of the run so far
         self._gap_us = 0  # to be marked on the next chunk
         self._metadata: Metadata | None = None
+        self._count: int  # chunks of the run so far
+        self._bounds: tuple[int, int]  # of the next one
+        self._to_chunk(0)
 
     def continues(self, audio: Audio) -> bool:
         like = self._like
         return (
             audio.sample_rate == like.sample_rate
-            and audio.channels == like.channels
+            and len(audio.samples) == len(like.samples)
             and audio.samples.dtype == like.samples.dtype
         )
 
-    def push(self, audio: Audio) -> Iterator[Audio]:
+    def push(self, audio: Audio) -> list[Audio]:
         """Append a block, give the chunks that are complete."""
-        gap_us = self.timeline.feed(audio.pts_us, audio.frames)
-        if gap_us:
-            yield from self.finish(gap_us)
+        samples = audio.samples
+        gap_us = self.timeline.feed(audio.pts_us, samples.shape[1])
+        chunks = [*self.finish(gap_us)] if gap_us else []
         self._metadata = audio.metadata
-        self._pending = np.concatenate((self._pending, audio.samples), axis=1)
-        arrived = self._held + self._pending.shape[1]
-        start, end = self._bounds()
-        while end <= arrived:
-            chunk = self._pending[:, start - self._held : end - self._held].copy()
+        if self._pending is not None:
+            samples = np.concatenate((self._pending, samples), axis=1)
+        held, size = self._held, samples.shape[1]
+        start, end = self._bounds
+        while end <= held + size:
+            # A block that is a chunk is handed on as it is.
+            whole = end - start == size
+            chunk = samples if whole else samples[:, start - held : end - held].copy()
             self._covered = end
-            self._count += 1
-            yield self._stamped(chunk, start)
-            start, end = self._bounds()
-        keep = min(start, arrived)
-        self._pending = self._pending[:, keep - self._held :].copy()
-        self._held = keep
-        self.timeline.forget(keep)
+            self._to_chunk(self._count + 1)
+            chunks.append(self._stamped(chunk, start))
+            start, end = self._bounds
+        taken = min(start - held, size)
+        self._held = held + taken
+        self._pending = samples[:, taken:].copy() if taken < size else None
+        self.timeline.forget(self._held)
+        return chunks
 
     def finish(self, gap_us: int = 0) -> Iterator[Audio]:
         """Give what is left, and start a new run after it."""
-        start, end = self._bounds()
-        arrived = self._held + self._pending.shape[1]
-        rest = self._pending[:, start - self._held :] if start < arrived else None
-        covered = self._covered
+        start, end = self._bounds
+        pending, covered = self._pending, self._covered
+        arrived = self._held + (0 if pending is None else pending.shape[1])
         self._run = self._held = self._covered = arrived
-        self._pending = self._pending[:, :0]
-        self._count = 0
-        if rest is not None and arrived > covered and self._remainder != "drop":
+        self._pending = None
+        self._to_chunk(0)
+        if pending is not None and arrived > covered and self._remainder != "drop":
+            rest = pending
             if self._remainder == "pad":
                 silence = 128 if rest.dtype == np.uint8 else 0
                 padding = ((0, 0), (0, end - arrived))
@@ -178,14 +180,15 @@ class _Stream:
             yield self._stamped(rest.copy(), start)
         self._gap_us += gap_us
 
-    def _bounds(self) -> tuple[int, int]:
-        start = self._run + _round(self._hop, self._count)
-        if self._size is None:
-            return start, self._run + _round(self._hop, self._count + 1)
-        return start, start + self._size
+    def _to_chunk(self, number: int) -> None:
+        """Make a chunk of the run the next one."""
+        self._count = number
+        start = self._run + _times(self._hop, number)
+        after = self._run + _times(self._hop, number + 1)
+        self._bounds = start, after if self._size is None else start + self._size
 
     def _stamped(self, samples: Samples, position: int) -> Audio:
-        samples.setflags(write=False)
+        samples.setflags(False)  # type: ignore[call-arg]  # twice as quick as by keyword
         metadata = mark_gap(self._metadata, self._gap_us)
         self._gap_us = 0
         like = self._like
@@ -193,12 +196,14 @@ class _Stream:
         return Audio.unchecked(samples, like.sample_rate, pts_us, like.stream_id, metadata)
 
 
-def _samples(millis: float | None, samples: int, rate: int) -> Fraction:
+def _samples(millis: float | None, samples: int, rate: int) -> tuple[int, int]:
+    """A number of samples, as numerator and denominator."""
     # By way of the text, so that 2.3 ms are 23/10 and not the nearest binary fraction.
-    return Fraction(samples) if millis is None else Fraction(str(millis)) * rate / 1000
+    exact = Fraction(samples) if millis is None else Fraction(str(millis)) * rate / 1000
+    return exact.as_integer_ratio()
 
 
-def _round(value: Fraction, times: int) -> int:
+def _times(value: tuple[int, int], times: int) -> int:
     """``value * times``, rounded to nearest, halves up."""
-    numerator, denominator = value.as_integer_ratio()
+    numerator, denominator = value
     return (2 * times * numerator + denominator) // (2 * denominator)

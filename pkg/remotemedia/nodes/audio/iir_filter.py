@@ -128,11 +128,6 @@ class IIRFilter(PerStream["_Stream"]):
         if isinstance(rate, Exact):
             self._sections(int(rate.value))
 
-    def process(self, audio: Audio) -> Audio:
-        """The block, filtered."""
-        (filtered,) = self.follow(audio)
-        return filtered  # type: ignore[no-any-return]
-
     def start(self, audio: Audio, timeline: Timeline) -> _Stream:
         """The state of a stream that starts with this block."""
         return _Stream(audio, self._sections(audio.sample_rate), timeline, self._id)

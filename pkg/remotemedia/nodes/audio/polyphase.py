@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+try:  # np.einsum without its wrapper, which takes 2 µs in Pyodide
+    from numpy._core.multiarray import c_einsum as einsum
+except ImportError:
+    from numpy import einsum
 
 from remotemedia.nodes.audio.kaiser import LowPass, Quality, polyphase_taps
 
@@ -16,6 +22,8 @@ Samples = NDArray[np.float32]
 MAX_BANK = 1 << 20  # taps: 4 MiB. A ratio that needs more has its taps interpolated
 TABLE_PHASES = {Quality.LOW: 256, Quality.MEDIUM: 1024, Quality.HIGH: 4096}
 GATHERED = 1 << 17  # samples copied at a time where windows follow no pattern
+MAX_STEPS = 4  # kept per stream: blocks of 128 samples, 48 to 16 kHz, take three in turns
+MAX_KEPT = 1 << 14  # samples in the arrays of one
 
 
 def _count(first: int, last: int) -> NDArray[np.int64]:
@@ -39,6 +47,14 @@ class Segment(NamedTuple):
     first: int
     start: int
     taps: Samples
+
+
+class Piece(NamedTuple):
+    """Outputs that one call computes: ``part[b, p] = Σ windows[b, p, j] * taps[p, j]``."""
+
+    windows: Samples
+    taps: Samples
+    part: Samples
 
 
 class Filter:
@@ -104,17 +120,22 @@ class Filter:
         if self.table is not None:
             self._interpolated(*self.table, first, out, buffer, origin)
             return
+        for windows, taps, part in self.pieces(first, out, buffer, origin):
+            np.einsum("bpj,pj->bp", windows, taps, out=part)
+
+    def pieces(self, first: int, out: Samples, buffer: Samples, origin: int) -> Iterator[Piece]:
+        """What is to be multiplied for `render`, without a table: views, to be used any time."""
         up, done, total = self.up, 0, len(out)
         while done < total:
             period, phase = divmod(first + done, up)
             periods = 1 if phase else max(1, (total - done) // up)
             count = min(periods * (up - phase), total - done)
             here = out[done : done + count].reshape(periods, -1)
-            self._periods(phase, here, buffer, period * self.down - origin)
+            yield from self._periods(phase, here, buffer, period * self.down - origin)
             done += count
 
-    def _periods(self, phase: int, out: Samples, buffer: Samples, position: int) -> None:
-        """Fill `out` [shape=(periods, phases)], from `phase` on, of periods from `position` on."""
+    def _periods(self, phase: int, out: Samples, buffer: Samples, position: int) -> Iterator[Piece]:
+        """For `out` [shape=(periods, phases)], from `phase` on, of periods from `position` on."""
         # Every output is one inner loop of einsum over all its taps: its sum does not depend on
         # how many others are computed with it. Neither `@` nor convolve would promise that.
         periods, phases = out.shape
@@ -132,8 +153,9 @@ class Filter:
             windows: Samples = np.ndarray(
                 (periods, high - low, width), np.float32, buffer, offset, strides
             )
-            np.einsum("bpj,pj->bp", windows, taps, out=part)
+            yield Piece(windows, taps, part)
 
+    @np.errstate(invalid="ignore")  # of samples that are not finite, which the caller finds
     def _interpolated(
         self, taps: Samples, slopes: Samples, first: int, out: Samples, buffer: Samples, origin: int
     ) -> None:
@@ -160,6 +182,95 @@ def make_filter(up: int, down: int, quality: Quality) -> Filter:
     return Filter(up, down, quality)
 
 
+class _State(NamedTuple):
+    """Where a stream stands.
+
+    Attributes
+    ----------
+    phase : int
+        Of the next output.
+    period : int
+        Where the period starts that it lies in, counted from the first sample of the history.
+    held : int
+        Length of the history.
+    """
+
+    phase: int
+    period: int
+    held: int
+
+
+class _Step:
+    """How a block of one length is resampled in one state; `after` is the state that follows.
+
+    It owns the arrays that takes, and the views into them: a stream of equal blocks comes back to
+    the same state, and for a block of 20 ms it takes as long to make them as to fill them.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_filter",
+        "_head",
+        "_input",
+        "_out",
+        "_pieces",
+        "_state",
+        "after",
+        "history",
+        "size",
+    )
+
+    def __init__(self, filter_: Filter, channels: int, frames: int, state: _State) -> None:
+        up, down, slack = filter_.up, filter_.down, filter_.slack
+        phase, period, held = state
+        arrived = held + frames
+        # Outputs from the start of the period to where they would need what is not there yet.
+        last = max(phase, -(-(arrived - filter_.reach - period) * up // down))
+        kept = min(max(period + last * down // up - filter_.reach - slack, 0), arrived)
+        self.after = _State(last % up, period + last // up * down - kept, arrived - kept)
+        self._filter = filter_
+        self._state = state
+        # What is ahead of the input is met by taps of 0 only.
+        self._buffer = buffer = np.zeros((channels, arrived + slack), np.float32)
+        self._head = buffer[:, :held]
+        self._input = buffer[:, held:arrived]
+        self.history = buffer[:, kept:arrived]
+        """To be given to the step that follows. It changes when this step is run again."""
+        self._out = np.zeros((channels, last - phase), np.float32)
+        self.size = buffer.size + self._out.size
+        """Samples in the arrays."""
+        self._pieces = [
+            piece
+            for row, channel in zip(self._out, buffer, strict=True)
+            if filter_.table is None
+            for piece in filter_.pieces(phase, row, channel, -period)
+        ]
+
+    def run(self, history: Samples, samples: Samples) -> Samples:
+        """The outputs, in an array that the next run fills anew."""
+        self._head[...] = history
+        self._input[...] = samples
+        out = self._out
+        if out.size:
+            self._render()
+            # What is not finite shows in the sum, dot's without a warning. It may come from a
+            # sample that meets only taps of 0, depending on how the stream is cut: so it is taken
+            # out. (Squares may overflow, too; then there is nothing to take out.)
+            sums = out.reshape(-1)
+            if not math.isfinite(sums.dot(sums)):
+                self._buffer[~np.isfinite(self._buffer)] = 0
+                self._render()
+        return out
+
+    def _render(self) -> None:
+        for windows, taps, part in self._pieces:
+            einsum("bpj,pj->bp", windows, taps, out=part)
+        if self._filter.table is not None:
+            phase, period, _ = self._state
+            for row, channel in zip(self._out, self._buffer, strict=True):
+                self._filter.render(phase, row, channel, -period)
+
+
 class Polyphase:
     """Resamples one stream, block by block.
 
@@ -181,14 +292,10 @@ class Polyphase:
     def __init__(self, source_rate: int, target_rate: int, channels: int, quality: Quality) -> None:
         common = math.gcd(source_rate, target_rate)
         self._filter = make_filter(target_rate // common, source_rate // common, quality)
-        self._received = 0  # input samples so far
-        self._sent = 0  # output samples so far
-        slack = self._filter.slack
-        margin = self._filter.reach + slack
-        self._ratio = self._filter.up, self._filter.down, margin, slack
-        self._origin = -margin  # number of the first sample in the history
+        margin = self._filter.reach + self._filter.slack
+        self._state = _State(0, margin, margin)
         self._history = np.zeros((channels, margin), np.float32)
-        self._ahead = np.zeros((channels, slack), np.float32)  # met by taps of 0 only
+        self._steps: dict[tuple[int, _State], _Step] = {}
 
     @property
     def latency(self) -> int:
@@ -203,39 +310,23 @@ class Polyphase:
         samples : np.ndarray [shape=(channels, frames), dtype=float32]
             A sample that is not finite counts as 0.
         """
-        self._received += samples.shape[1]
-        return self._advance(samples, self._received - self._filter.reach)
+        key = samples.shape[1], self._state
+        step = self._steps.get(key)
+        fresh = step is None
+        if step is None:
+            step = _Step(self._filter, len(samples), *key)
+        out = step.run(self._history, samples)
+        self._state = step.after
+        if fresh and step.size > MAX_KEPT:
+            self._history = step.history.copy()
+            return out
+        if fresh:
+            if len(self._steps) == MAX_STEPS:
+                self._steps.clear()
+            self._steps[key] = step
+        self._history = step.history
+        return out.copy()
 
     def finish(self) -> Samples:
         """Give the rest, up to the end of the input."""
-        silence = np.zeros((len(self._history), self._filter.reach), np.float32)
-        return self._advance(silence, self._received)
-
-    def _advance(self, samples: Samples, until: int) -> Samples:
-        """Append to the history and compute the outputs that lie before input time `until`."""
-        up, down, margin, slack = self._ratio
-        origin = self._origin
-        buffer = np.concatenate((self._history, samples, self._ahead), axis=1)
-        first, last = self._sent, -(-until * up // down)
-        if last <= first:
-            last = first
-            out = np.empty((len(buffer), 0), np.float32)
-        else:
-            out = self._render(first, last, buffer)
-            # A sum shows what is not finite, einsum's without a warning. It may come from a sample
-            # that meets only taps of 0, depending on how the stream is cut: so it is taken out.
-            if not math.isfinite(np.einsum("ck->", out)):
-                buffer = np.where(np.isfinite(buffer), buffer, np.float32(0))
-                out = self._render(first, last, buffer)
-            self._sent = last
-        end = buffer.shape[1] - slack
-        keep = min(max(last * down // up - margin - origin, 0), end)
-        self._history = buffer[:, keep:end].copy()
-        self._origin = origin + keep
-        return out
-
-    def _render(self, first: int, last: int, buffer: Samples) -> Samples:
-        out = np.empty((len(buffer), last - first), np.float32)
-        for row, channel in zip(out, buffer, strict=True):
-            self._filter.render(first, row, channel, self._origin)
-        return out
+        return self.push(np.zeros((len(self._history), self._filter.reach), np.float32))

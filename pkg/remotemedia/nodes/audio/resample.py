@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Protocol, cast
 
@@ -138,11 +139,6 @@ class AudioResample(Converter, PerStream["_Stream"]):
                 f"AudioResample has no backend {self.backend!r}: use one of {known}", node=ctx.node
             )
 
-    def process(self, audio: Audio) -> Audio | list[Audio] | None:
-        """The output samples that the block completes."""
-        done = self.follow(audio)
-        return done[0] if len(done) == 1 else done or None
-
     def start(self, audio: Audio, timeline: Timeline) -> _Stream:
         """The state of a stream that starts with this block."""
         source, target = audio.sample_rate, self.params.target_rate
@@ -173,6 +169,8 @@ class _Stream:
         self.timeline = timeline
         self._source = audio.sample_rate
         self._target = target
+        common = math.gcd(self._source, target)
+        self._down, self._up = self._source // common, target // common
         self._channels = audio.channels
         self._stream_id = audio.stream_id
         self._metadata: Metadata | None = None
@@ -180,40 +178,50 @@ class _Stream:
         self._gaps: dict[int, int] = {}  # first output sample after the gap → µs, in that order
 
     def continues(self, audio: Audio) -> bool:
-        return audio.sample_rate == self._source and audio.channels == self._channels
+        return audio.sample_rate == self._source and len(audio.samples) == self._channels
 
     def push(self, audio: Audio) -> list[Audio]:
+        samples = audio.samples
         position = self.timeline.frames
-        gap_us = self.timeline.feed(audio.pts_us, audio.frames)
+        gap_us = self.timeline.feed(audio.pts_us, samples.shape[1])
         if self.resampler is None:
             self.timeline.forget(self.timeline.frames)
             return [audio]
         if gap_us:
-            first = -(-position * self._target // self._source)
+            first = -(-position * self._up // self._down)
             self._gaps[first] = self._gaps.get(first, 0) + gap_us
         self._metadata = audio.metadata
-        return self._stamp(self.resampler.push(audio.samples))
+        return self._stamp(self.resampler.push(samples))
 
     def finish(self) -> list[Audio]:
         return [] if self.resampler is None else self._stamp(self.resampler.finish())
 
     def _stamp(self, samples: Samples) -> list[Audio]:
         """Blocks with their times; more than one where there is a gap in between."""
-        blocks: list[Audio] = []
         first, last = self._sent, self._sent + samples.shape[1]
-        while first < last:
-            gap_us = self._gaps.pop(first, 0)
-            end = min(last, next(iter(self._gaps), last))
-            whole = first == self._sent and end == last
-            part = samples if whole else samples[:, first - self._sent : end - self._sent].copy()
-            part.setflags(write=False)
-            pts_us = self.timeline.pts_us(first * self._source, self._target)
-            metadata = mark_gap(self._metadata, gap_us)
-            blocks.append(Audio.unchecked(part, self._target, pts_us, self._stream_id, metadata))
-            first = end
+        if first == last:
+            return []
         self._sent = last
-        self.timeline.forget(last * self._source // self._target)
+        blocks = self._cut(samples, first) if self._gaps else [self._block(samples, first, 0)]
+        self.timeline.forget(last * self._down // self._up)
         return blocks
+
+    def _cut(self, samples: Samples, first: int) -> list[Audio]:
+        blocks: list[Audio] = []
+        start, end = first, first + samples.shape[1]
+        while start < end:
+            gap_us = self._gaps.pop(start, 0)
+            stop = min(end, next(iter(self._gaps), end))
+            part = samples[:, start - first : stop - first].copy()
+            blocks.append(self._block(part, start, gap_us))
+            start = stop
+        return blocks
+
+    def _block(self, samples: Samples, first: int, gap_us: int) -> Audio:
+        samples.setflags(False)  # type: ignore[call-arg]  # twice as quick as by keyword
+        pts_us = self.timeline.pts_us(first * self._down, self._up)
+        metadata = mark_gap(self._metadata, gap_us)
+        return Audio.unchecked(samples, self._target, pts_us, self._stream_id, metadata)
 
 
 class _Soxr:

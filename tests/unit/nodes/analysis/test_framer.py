@@ -14,7 +14,8 @@ def frames_of(
 ) -> list[NDArray[np.float32]]:
     found: list[NDArray[np.float32]] = []
     for chunk in np.split(samples, cuts, axis=1):
-        for batch in framer.push(chunk):
+        framer.put(chunk)
+        while (batch := framer.take()) is not None:
             assert batch.shape[1] <= BATCH
             found += [batch[:, k].copy() for k in range(batch.shape[1])]
     return found

@@ -21,8 +21,15 @@ Samples = NDArray[np.float64]
 Value = dict[str, Any]
 
 
+def outputs(result: Any) -> list[Any]:
+    """What `process` gave, as a list."""
+    return [] if result is None else result if isinstance(result, list) else [result]
+
+
 def run(node: AudioLevel, *blocks: Audio) -> list[Json]:
-    return [report for block in blocks for report in node.process(block)] + list(node.finish())
+    return [report for block in blocks for report in outputs(node.process(block))] + list(
+        node.finish()
+    )
 
 
 def measure(samples: Samples, rate: int = RATE, **params: Any) -> list[Value]:
