@@ -75,8 +75,9 @@ def chromium(flags: Sequence[str] = ()) -> Iterator[Browser]:
 def page(browser: Browser, served: Site) -> Iterator[Page]:
     """A fresh page of a fresh context, with nothing cached."""
     context = browser.new_context(permissions=["microphone"])
-    context.set_default_timeout(0)
+    context.set_default_timeout(60_000)
     opened = context.new_page()
+    opened.on("console", lambda message: print(f"page: {message.text}", file=sys.stderr))
     opened.on("pageerror", lambda error: print(f"page: {error}", file=sys.stderr))
     opened.goto(f"{served.address}/bench/index.html")
     opened.wait_for_function("window.ready === true")

@@ -54,6 +54,14 @@ async function bootOurs(): Promise<{ ms: number; silence: number }> {
   return { ms, silence };
 }
 
+async function firstError(pipeline: Pipeline): Promise<never> {
+  for await (const event of pipeline.events()) if (event.kind === "error") throw event.error;
+  throw new Error("the pipeline was closed");
+}
+
+/** What went wrong in a worker without a pipeline. */
+let failure = "";
+
 /** A worker without a pipeline around it. */
 async function bare(manifest: Record<string, unknown>): Promise<Remote> {
   const assets = (["remotemedia", "msgspec"] as const).map((name) => {
@@ -65,8 +73,8 @@ async function bare(manifest: Record<string, unknown>): Promise<Remote> {
     { pyodideUrl: PYODIDE, assets, expected: {}, shared: true, hangTimeoutMs: Infinity },
     {
       onProgress: nothing, onPacket: nothing, onEnded: nothing, onHung: nothing,
-      onHappened: (event) => console.error(event.error.message),
-      onDeath: (reason) => console.error(reason),
+      onHappened: (event) => (failure ||= event.error.message),
+      onDeath: (reason) => (failure ||= reason),
     },
   );
   await remote.ask({ type: "load", manifest });
@@ -75,17 +83,17 @@ async function bare(manifest: Record<string, unknown>): Promise<Remote> {
 }
 
 /** Rings in front of and behind the graph; the bench is the audio thread. */
-async function attach(remote: Remote, id: number, fill?: Float32Array): Promise<ReturnType<typeof createLink>[]> {
+async function attach(remote: Remote, from: string, fill?: Float32Array): Promise<ReturnType<typeof createLink>[]> {
   const input = createLink({ channels: 1, capacity: CAPACITY, sampleRate: RATE, shared: true });
   const output = createLink({ channels: 1, capacity: CAPACITY, sampleRate: 16_000, shared: true });
   if (fill !== undefined) input.ring!.push([fill], fill.length);
   await remote.attach(
-    { type: "attachWriter", connection: `out${id}`, from: "to16k", live: true },
-    { connection: `out${id}`, endpoint: output.worker, maxFrames: 16_000, live: true },
+    { type: "attachWriter", connection: "out", from, live: true },
+    { connection: "out", endpoint: output.worker, maxFrames: 16_000, live: true },
   );
   void remote.attach(
-    { type: "attachReader", connection: `in${id}`, to: "mix" },
-    { connection: `in${id}`, endpoint: input.worker, blockFrames: BLOCK },
+    { type: "attachReader", connection: "in", to: "mix" },
+    { connection: "in", endpoint: input.worker, blockFrames: BLOCK },
   );
   return [input, output];
 }
@@ -98,12 +106,11 @@ async function unpaced(quality: string, rounds: number): Promise<number[]> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const began = performance.now();
-    const [input, output] = await attach(remote, round, samples);
-    // The output lacks what the resampler still holds, less than a block.
-    const enough = ((blocks - 1) * BLOCK) / 3;
-    while (output!.ring!.counters().written < enough) await sleep(1);
+    const [input] = await attach(remote, "chunk", samples);
+    while (failure === "" && input!.ring!.counters().filled >= BLOCK) await sleep(1);
+    await remote.ask({ type: "finish" }); // answered when all of it is through
     took.push((performance.now() - began) / 1000 / blocks);
-    if (input!.ring!.counters().filled >= BLOCK) throw new Error("not all was taken");
+    if (failure !== "") throw new Error(failure);
     await remote.ask({ type: "stop" });
     await remote.ask({ type: "start" });
   }
@@ -118,15 +125,16 @@ async function direct(quality: string, rounds: number): Promise<{ seconds_per_bl
   await pipeline.start();
   const blocks = Math.floor((CAPACITY - 1) / BLOCK);
   await pipeline.send(audio((await recording()).slice(0, blocks * BLOCK), RATE));
-  const { value } = await pipeline.outputs().next();
+  const { value } = await Promise.race([pipeline.outputs().next(), firstError(pipeline)]);
   await pipeline.close();
-  return value.data.value;
+  if (value?.data.type !== "json") throw new Error("no figures came");
+  return value.data.value as { seconds_per_block: number[]; blocks: number };
 }
 
 /** ms from a block in the ring to what comes of it in the other ring; a block every 20 ms. */
 async function paced(quality: string, blocks: number): Promise<{ ms: number[]; nodes: Metrics["nodes"] }> {
-  const remote = await bare(dspGraph(quality));
-  const [input, output] = await attach(remote, 0);
+  const remote = await bare(dspGraph(quality, true));
+  const [input, output] = await attach(remote, "to16k");
   const samples = await recording();
   const pacer = new Worker("/bench/pacer.js", { type: "module" });
   const ms = await new Promise<number[]>((resolve, reject) => {
