@@ -56,12 +56,25 @@ def gzipped(raw: bytes) -> bytes:
 
 
 def keep(files: Mapping[str, bytes], wanted: Callable[[str], bool]) -> Files:
-    """The wanted files of a wheel, with entry points and RECORD that name nothing else."""
-    kept = {name: content for name, content in files.items() if wanted(name)}
+    """The wanted files of a wheel, with entry points and RECORD that name nothing else.
+
+    For a download, without what would only be read before one: the long description, and the
+    licence, which travels beside the wheel. RECORD has no hashes: the wheel as a whole is checked.
+    """
+    kept = {
+        name: content
+        for name, content in files.items()
+        if wanted(name) and ".dist-info/licenses/" not in name
+    }
     for name in kept:
         if name.endswith(".dist-info/entry_points.txt"):
             kept[name] = entry_points(kept[name].decode(), kept).encode()
-    return recorded(kept)
+        elif name.endswith(".dist-info/METADATA"):
+            kept[name] = kept[name].partition(b"\n\n")[0] + b"\n"
+    for name in list(kept):
+        if name.endswith(".dist-info/RECORD"):
+            kept[name] = "".join(f"{each},,\n" for each in sorted(kept)).encode()
+    return kept
 
 
 def entry_points(text: str, files: Mapping[str, bytes]) -> str:

@@ -62,6 +62,16 @@ class Site:
     special: dict[str, Callable[[], Answer]] = field(default_factory=dict)
     posted: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, path: str, lines: int) -> list[str]:
+        """The lines of text that a page has posted there, once there are so many."""
+        with self.changed:
+            enough = self.changed.wait_for(
+                lambda: self.posted.get(path, b"").count(b"\n") >= lines, timeout=40
+            )
+        assert enough, f"{path} has {self.posted.get(path, b'')!r}"
+        return self.posted[path].decode().splitlines()
 
     def find(self, path: str) -> Path | None:
         for prefix, folder in sorted(self.folders.items(), key=lambda item: -len(item[0])):
@@ -92,11 +102,13 @@ def serving(folders: Mapping[str, Path], headers: Mapping[str, str]) -> Iterator
                 kind = TYPES.get(file.suffix, "application/octet-stream")
                 self.reply(Answer(200, file.read_bytes(), kind))
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815 - the base class's name
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
-            site.posted[self.path] = site.posted.get(self.path, b"") + content
+            with site.changed:
+                site.posted[self.path] = site.posted.get(self.path, b"") + content
+                site.changed.notify_all()
             self.reply(Answer(204))
 
         def reply(self, answer: Answer) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from chromium import AUDIO, AUTOPLAY, CHROMIUM, QUIET
 from e2e_site import Site
-from firefox import Firefox
 from native_run import frames, run
 from playwright.sync_api import Browser, Page, Playwright
 
@@ -337,35 +336,19 @@ def test_no_microphone_is_told_and_leaves_the_pipeline_running(site: Site, open_
     assert "does not allow the microphone" in told["message"]
 
 
-def test_a_suspended_context_is_reported_and_unlocked_by_a_gesture(site: Site) -> None:
-    # In Firefox, as Chromium without a screen lets every page play.
-    browser = Firefox({"media.autoplay.default": 1, "media.autoplay.blocking_policy": 0})
-    try:
-        browser.open(site)
-        state = browser.call(
-            """async (manifest) => {
-                window.pipeline = await window.load(manifest);
-                window.seen = window.eventsOf(window.pipeline);
-                await window.pipeline.start();
-                await window.pipeline.connectSpeaker({ from: "to16k" });
-                await window.until(() => window.seen.some(({ kind }) => kind === "suspended"));
-                return window.pipeline.audioContext.state;
-            }""",
-            PROCESS,
-        )
-        assert state == "suspended"
-        browser.click("button")
-        browser.wait("return window.seen.some(({ kind }) => kind === 'resumed')")
-        state = browser.call(
-            """async () => {
-                const { state } = window.pipeline.audioContext;
-                await window.pipeline.close();
-                return state;
-            }"""
-        )
-        assert state == "running"
-    finally:
-        browser.close()
+def test_a_suspended_context_is_reported_and_unlocked_by_a_gesture(
+    site: Site, playwright: Playwright
+) -> None:
+    policy = "--autoplay-policy=document-user-activation-required"
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, policy])
+    page = browser.new_page()
+    page.goto(f"{site.address}/page/suspended.html")
+    (suspended,) = site.wait_for("/states", lines=1)
+    assert suspended.startswith("suspended suspended: ")
+    assert "until the user clicks" in suspended
+    page.click("#button")
+    assert site.wait_for("/states", lines=2)[1].startswith("resumed running: ")
+    browser.close()
 
 
 def test_streams_and_elements_feed_the_graph(site: Site, open_page: Open) -> None:

@@ -15,8 +15,8 @@ MAX_UNREAD = 1_024  # packets that wait for a page that has not begun to read
 class Outbox:
     """Gives packets to the page when it has asked for them.
 
-    While the page reads, nothing is lost: who gives waits. While nobody reads, the newest packets are
-    kept and the oldest dropped and counted, because a page that only wants to hear the sound must
+    While the page reads, nothing is lost: who gives waits. While nobody reads, the newest packets
+    are kept and the oldest dropped and counted, because a page that only wants to hear the sound must
     not hold up the graph.
 
     Parameters
