@@ -219,13 +219,13 @@ class _Stream:
         self._quiet = max(1, params.min_silence_ms * rate // 1000, self._hangover)
         self._held: deque[Frame] = deque()  # may have to be emitted
         self._undecided: list[Frame] = []
-        self._due = 0  # with so many samples there may be something to emit
         self._ready: list[Emit] = []
         self._score = 0  # active frames less the others, since the first
         self._first = 0  # first sample of the first active frame
         self._last = 0  # end of the last one
         self._done = 0  # end of what has been emitted
         self._open = False
+        self._due = self._framer.position(self._wait())  # samples: then there may be output
         self._segment = 0
         self._start = 0
         self._start_us = 0
@@ -262,24 +262,28 @@ class _Stream:
         """
         framer, held = self._framer, self._held
         start = framer.position(framer.index)
-        while (frames := framer.take()) is not None:
-            new = []
-            for index in range(frames.shape[1]):
-                new.append((start, frames[:, index]))
-                start += frames.shape[2]
+        while self.timeline.frames >= self._due:
+            frames = framer.take()
+            if frames is None:
+                break
+            _, count, size = frames.shape
+            new = [(start + index * size, frames[:, index]) for index in range(count)]
+            start += count * size
             held += new
             self._undecided += new
             silent = start - self._last
             if self._open and silent <= self._hangover and silent < self._quiet:
                 # Emitted whether active or not.
-                for first, frame in new:
-                    self._emit(first + frame.shape[1])
+                for first, _ in new:
+                    self._emit(first + size)
             else:
                 self._decide_all()
-        # A segment cannot begin before there are so many frames more.
-        wait = 1 if self._open else min(self._needed - self._score, BATCH)
-        self._due = framer.position(framer.index + wait)
+            self._due = framer.position(framer.index + self._wait())
         self.timeline.forget(held[0][0] if held else start)
+
+    def _wait(self) -> int:
+        """Frames that it takes at least until there is something to emit."""
+        return 1 if self._open else min(self._needed - self._score, BATCH)
 
     def _decide_all(self) -> None:
         undecided, self._undecided = self._undecided, []
@@ -364,7 +368,7 @@ class _Stream:
             start = self._done
             gap = self.timeline.next_gap(start + 1)
             self._done = min(end, gap.position) if gap else end
-            block = self._take(start, self._done)
+            block = self._samples(start, self._done)
             pts_us = self.timeline.pts_us(start)
             time_us = sample_time_us(start, self._rate) if pts_us is None else pts_us
             gap_us = self._out.feed(time_us, self._done - start)
@@ -374,18 +378,20 @@ class _Stream:
             self._ready.append(Emit(AUDIO, audio))
         self._drop(end)
 
-    def _take(self, start: int, end: int) -> NDArray[np.float32]:
+    def _samples(self, start: int, end: int) -> NDArray[np.float32]:
         """Samples of the held frames, read-only."""
-        pieces = [
-            frame[:, max(0, start - first) : end - first]
-            for first, frame in self._held
-            if first < end and first + frame.shape[1] > start
-        ]
-        samples = pieces[0]
-        if len(pieces) > 1:
+        first, samples = self._held[0]
+        if start != first or end - start != samples.shape[1]:
+            pieces = [
+                frame[:, max(0, start - first) : end - first]
+                for first, frame in self._held
+                if first < end and first + frame.shape[1] > start
+            ]
             samples = np.concatenate(pieces, axis=1)
-        elif samples.base is None or samples.base.size > samples.size:  # else it was one block
-            samples = samples.copy()
+        elif (block := samples.base) is not None and (
+            block.size > 2 * samples.size or not samples.flags.c_contiguous
+        ):
+            samples = samples.copy()  # which does not keep a long block alive
         samples.setflags(False)  # type: ignore[call-arg]  # twice as quick as by keyword
         return samples
 

@@ -29,13 +29,13 @@ class Framer:
         Duration of a frame, ms.
     """
 
-    __slots__ = ("_frame_ms", "_parts", "_rate", "_rest", "index", "size")
+    __slots__ = ("_frame_ms", "_nothing", "_parts", "_rate", "index", "size")
 
     def __init__(self, sample_rate: int, channels: int, frame_ms: int) -> None:
         self._rate = sample_rate
         self._frame_ms = frame_ms
-        self._rest: NDArray[Any] = np.empty((channels, 0), np.float32)
-        self._parts: list[NDArray[Any]] = []  # what came after it
+        self._nothing: NDArray[Any] = np.empty((channels, 0), np.float32)
+        self._parts: list[NDArray[Any]] = []  # what has not been handed out yet
         samples, rest = divmod(sample_rate * frame_ms, 1000)
         self.size = None if rest else samples
         """Samples in a frame; None where frames differ."""
@@ -66,8 +66,8 @@ class Framer:
         """
         samples = self.rest
         total = samples.shape[1]
-        if self.size:
-            size, count = self.size, min(most, BATCH, total // self.size)
+        if size := self.size:
+            count = min(most, BATCH, total // size)
         else:
             size = self.position(self.index + 1) - self.position(self.index)
             count = int(size <= total)
@@ -75,18 +75,20 @@ class Framer:
             return None
         self.index += count
         end = count * size
-        rest = samples[:, end:]
-        # A copy, lest a carried millisecond keep a long chunk alive.
-        self._rest = rest.copy() if total - end < size else rest
-        return samples[:, :end].reshape(len(samples), count, size)
+        if end == total:
+            self._parts.clear()
+        else:
+            rest = samples[:, end:]
+            # A copy, lest a carried millisecond keep a long chunk alive.
+            self._parts[0] = rest if 4 * rest.size > samples.size else rest.copy()
+        if count == 1:
+            return samples[:, np.newaxis, :end]
+        return samples[:, :end].reshape(-1, count, size)
 
     @property
     def rest(self) -> NDArray[Any]:
         """What has not been handed out yet, `[shape=(channels, frames)]`."""
-        if self._parts:
-            if self._rest.shape[1] or len(self._parts) > 1:
-                self._rest = np.concatenate((self._rest, *self._parts), axis=1)
-            else:
-                self._rest = self._parts[0]
-            self._parts.clear()
-        return self._rest
+        parts = self._parts
+        if len(parts) > 1:
+            parts[:] = (np.concatenate(parts, axis=1),)
+        return parts[0] if parts else self._nothing

@@ -11,6 +11,7 @@ BINS_PER_OCTAVE = 256  # of 0.008 to 0.017 dB
 ABSOLUTE_GATE = 10 ** ((-70 + 0.691) / 10)  # −70 LUFS as energy: BS.1770, Annex 1
 FLOOR_EXPONENT = math.frexp(ABSOLUTE_GATE)[1]
 BINS = OCTAVES * BINS_PER_OCTAVE
+PAIRWISE = 128  # values that numpy adds without halving them
 
 
 class GatedHistogram:
@@ -45,7 +46,13 @@ class GatedHistogram:
         """Mean energy of the blocks above `relative_gate` times the ungated mean; 0 if none."""
         first = self._first(relative_gate)
         count = int(np.add.reduce(self._counts[first : self._end]))
-        return float(np.add.reduce(self._sums[first:])) / count if count else 0.0
+        if not count:
+            return 0.0
+        # numpy adds halves: where the upper one is empty, it can be left out and no bit changes.
+        length = BINS - first
+        while length > PAIRWISE and self._end - first <= (half := length // 2 // 8 * 8):
+            length = half
+        return float(np.add.reduce(self._sums[first : first + length])) / count
 
     def gated_percentiles(self, relative_gate: float, *fractions: float) -> list[float]:
         """Energies that the given fractions of the blocks above the gate do not exceed.

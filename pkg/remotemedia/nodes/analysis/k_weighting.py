@@ -184,4 +184,4 @@ class KWeighting:
                 if abs(high_pass) < SILENT:
                     high_pass = 0j
             carry[:] = shelf, high_pass
-        return np.array(carries).reshape(len(ends), -1, 2, 1)
+        return np.array(carries, complex).reshape(len(ends), -1, 2, 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Json
 from remotemedia.data.base import unchecked
-from remotemedia.data.timeline import Timeline
+from remotemedia.data.timeline import Timeline, sample_time_us
 from remotemedia.errors import DataError
 from remotemedia.node import NodeParams
 from remotemedia.nodes.analysis.framer import BATCH, Framer
@@ -160,6 +160,8 @@ class _Stream:
         self._interval = params.interval_ms // STEP_MS if params.interval_ms else 0
         self._reported = 0  # steps
         self._due = 0  # when there are so many samples, they are measured
+        self._silent = 10 ** (params.silence_dbfs / 10)
+        self._low = 10 ** (params.low_volume_dbfs / 10)
         self._since_report = _Totals(0, audio.channels)
         self._since_start = _Totals(0, audio.channels)
         self._non_finite = 0
@@ -238,7 +240,7 @@ class _Stream:
         yield self._report("final", totals, end)
 
     def _report(self, kind: str, totals: _Totals, end: int) -> Json:
-        start, meter, params = totals.start, self._meter, self._params
+        start, meter = totals.start, self._meter
         mean_squares = [total / (end - start) for total in totals.sums]
         mean_square = math.fsum(mean_squares) / len(mean_squares)
         peak = max(totals.peaks)
@@ -254,8 +256,8 @@ class _Stream:
             "peak_dbfs": _decibels(peak * peak),
             "channel_rms": [math.sqrt(one) for one in mean_squares],
             "channel_peak": totals.peaks,
-            "is_silence": mean_square < 10 ** (params.silence_dbfs / 10),
-            "is_low_volume": mean_square < 10 ** (params.low_volume_dbfs / 10),
+            "is_silence": mean_square < self._silent,
+            "is_low_volume": mean_square < self._low,
             "momentary_lufs": lufs(meter.momentary),
             "short_term_lufs": lufs(meter.short_term),
             "max_momentary_lufs": lufs(meter.max_momentary),
@@ -274,8 +276,7 @@ class _Stream:
 
     def _time_us(self, position: int) -> int:
         stamped = self._pts_us(position)
-        rate = self.timeline.sample_rate
-        return stamped if stamped is not None else (2_000_000 * position + rate) // (2 * rate)
+        return sample_time_us(position, self.timeline.sample_rate) if stamped is None else stamped
 
 
 class _Steps(NamedTuple):
@@ -293,15 +294,18 @@ class _Steps(NamedTuple):
 
 def _measure(frames: NDArray[np.float32]) -> _Steps:
     blocks = frames.astype(np.float64)
-    sums = np.add.reduce(blocks * blocks, axis=2)
+    squares = blocks * blocks
+    sums = np.add.reduce(squares, axis=2).tolist()
     non_finite = 0
-    if not math.isfinite(np.add.reduce(sums, axis=None)):
+    if not math.isfinite(sum(map(sum, sums))):
         bad = ~np.isfinite(frames)
         blocks[bad] = 0.0
-        sums = np.add.reduce(blocks * blocks, axis=2)
+        squares = blocks * blocks
+        sums = np.add.reduce(squares, axis=2).tolist()
         non_finite = int(bad.sum())
-    peaks = np.maximum.reduce(np.abs(blocks), axis=(1, 2))
-    return _Steps(blocks, sums.tolist(), peaks.tolist(), non_finite)
+    # Squares of float32 are exact in float64, and so are the roots of these.
+    peaks = np.maximum.reduce(squares.reshape(len(squares), -1), axis=1).tolist()
+    return _Steps(blocks, sums, [math.sqrt(peak) for peak in peaks], non_finite)
 
 
 def _weights(audio: Audio, params: AudioLevel.Params) -> tuple[float, ...]:

@@ -146,22 +146,39 @@ class _Stream:
         chunks = [*self.finish(gap_us)] if gap_us else []
         self._metadata = audio.metadata
         if self._pending is not None:
-            samples = np.concatenate((self._pending, samples), axis=1)
+            samples = self._join(self._pending, samples, chunks)
         held, size = self._held, samples.shape[1]
         start, end = self._bounds
         while end <= held + size:
             # A block that is a chunk is handed on as it is.
-            whole = end - start == size
+            whole = samples is audio.samples and end - start == size
             chunk = samples if whole else samples[:, start - held : end - held].copy()
-            self._covered = end
-            self._to_chunk(self._count + 1)
-            chunks.append(self._stamped(chunk, start))
+            chunks.append(self._next(chunk))
             start, end = self._bounds
         taken = min(start - held, size)
         self._held = held + taken
-        self._pending = samples[:, taken:].copy() if taken < size else None
+        self._pending = None
+        if taken < size:
+            rest = samples[:, taken:]
+            # A copy, lest a few samples keep a long block alive.
+            self._pending = rest if 2 * rest.size > audio.samples.size else rest.copy()
         self.timeline.forget(self._held)
         return chunks
+
+    def _join(self, pending: Samples, samples: Samples, chunks: list[Audio]) -> Samples:
+        """The samples that are to be cut. Where chunks do not overlap, the first is cut here."""
+        missing = self._bounds[1] - self._held - pending.shape[1]
+        if self._size is not None or samples.shape[1] < missing:
+            return np.concatenate((pending, samples), axis=1)
+        self._held += pending.shape[1] + missing
+        chunks.append(self._next(np.concatenate((pending, samples[:, :missing]), axis=1)))
+        return samples[:, missing:]
+
+    def _next(self, samples: Samples) -> Audio:
+        """The next chunk, which has these samples."""
+        start, self._covered = self._bounds
+        self._to_chunk(self._count + 1)
+        return self._stamped(samples, start)
 
     def finish(self, gap_us: int = 0) -> Iterator[Audio]:
         """Give what is left, and start a new run after it."""
