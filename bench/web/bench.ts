@@ -45,7 +45,7 @@ async function bootOurs(): Promise<{ ms: number; silence: number }> {
     silence = Math.max(silence, now - last);
     last = now;
   };
-  const pipeline = await Pipeline.load(dspGraph("medium"), { ...OPTIONS, onProgress });
+  const pipeline = await Pipeline.load(dspGraph("medium", true), { ...OPTIONS, onProgress });
   await pipeline.start();
   await pipeline.send(audio(new Float32Array(BLOCK), RATE));
   await pipeline.outputs().next();
