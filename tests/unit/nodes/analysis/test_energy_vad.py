@@ -307,6 +307,17 @@ def test_without_stamps_times_count_from_the_start_and_gaps_are_marked_still() -
     assert marks == [820_000]
 
 
+def test_everything_comes_out_with_the_block_that_decides_it() -> None:
+    # Though frames are decided on many at a time.
+    x = step((50, False), (30, True), (5, False), (1, True), (40, False))
+    node = EnergyVAD(make_params(EnergyVAD, EDGES))
+    out = [[*outputs(node.process(Audio(b, RATE)))] for b in np.split(x, len(x) // 320)]
+    assert [k for k, items in enumerate(out) if events(items)] == [50 + 13 - 1, 86 + 15 - 1]
+    heard = [k for k, items in enumerate(out) if blocks_of(items)]
+    assert heard == [*range(62, 86 + 6)]  # until the hangover of 120 ms ends
+    assert {block.frames for k in heard[1:] for block in blocks_of(out[k])} == {320}
+
+
 def test_another_format_ends_the_stream_and_begins_one() -> None:
     x = step((50, False), (30, True))
     node = EnergyVAD(make_params(EnergyVAD, EDGES))

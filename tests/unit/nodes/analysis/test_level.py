@@ -294,6 +294,14 @@ def test_streams_are_measured_separately() -> None:
     assert found == [("a", 0.5, 1600), (None, 0.25, 800)]
 
 
+def test_a_report_comes_out_with_the_block_that_completes_it() -> None:
+    node = AudioLevel(interval_ms=50)
+    sizes = [70, 320, 9, 1, 399, 1, 900]
+    blocks = [Audio(np.ones((1, size), np.float32), 8000) for size in sizes]
+    out = [[report.value["end_sample"] for report in outputs(node.process(b))] for b in blocks]
+    assert out == [[], [], [], [400], [], [800], [1200, 1600]]
+
+
 def test_reset_forgets() -> None:
     node = AudioLevel()
     node.process(Audio(np.ones((1, 1000), np.float32), 8000))

@@ -208,6 +208,23 @@ def test_chunks_come_one_by_one() -> None:
     assert next(stream).frames == 4
 
 
+def test_a_block_that_is_a_chunk_is_handed_on_without_a_copy() -> None:
+    node = AudioChunker(chunk_size=4)
+    blocks = [Audio(counting(size), 1000) for size in (4, 3, 4)]
+    out = [node.process(block) for block in blocks]
+    assert out[0].samples is blocks[0].samples
+    assert out[1] is None
+    assert out[2].samples.tolist() == [[0, 1, 2, 0]]
+
+
+def test_few_samples_left_do_not_keep_a_long_block() -> None:
+    node = AudioChunker(chunk_size=100)
+    node.process(Audio(counting(1010), 1000))
+    (stream,) = node._streams.values()
+    assert stream._pending is not None
+    assert stream._pending.base is None
+
+
 def test_less_than_a_sample() -> None:
     with pytest.raises(ParamsError, match="at least one sample; at 1000 Hz one lasts 1 ms"):
         AudioChunker(chunk_ms=0.2).process(Audio(counting(5), 1000))
