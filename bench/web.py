@@ -1,13 +1,16 @@
 """The page: boot, a DSP graph in the worker, and microphone to speaker, in Chromium.
 
-    web.py [--json FILE] [--rounds N] [--blocks N] [--minutes M] [--only boot,graph,paced,loop,size]
+    web.py [--json FILE] [--rounds N] [--blocks N] [--minutes M] [--only boot,graph,paced,loop,cycles,size]
 
 boot    Pyodide and numpy alone against ours up to the first processed block, in turns, each in a
         fresh browser context; both from the same self-hosted folder.
 graph   Five nodes over 20 ms blocks of speech from a ring through the session into a ring, as
         quickly as it goes, against the same nodes called by hand in such a worker, in turns.
 paced   A block every 20 ms; from the block in the ring to its output in the other.
-loop    Fake microphone to speaker, the main thread blocked for 200 ms every 2 s.
+loop    Fake microphone to speaker, the main thread blocked for 200 ms every 2 s; with
+        --minutes 60 it is the soak test.
+cycles  100 times started and stopped: JavaScript's heap after a collection, WebAssembly's memory,
+        and the workers.
 size    Download of our own code.
 
 Build first: scripts/build_web.
@@ -29,7 +32,7 @@ from playwright.sync_api import Browser
 WASM_DIST = REPOSITORY / "wasm" / "dist"
 OURS = ("index.js", "worker.js", "capture.js", "playback.js")
 BLOCK_S = 0.020
-PARTS = ("boot", "graph", "paced", "loop", "size")
+PARTS = ("boot", "graph", "paced", "loop", "cycles", "size")
 
 
 def boot(report: Report, chromium: Browser, site: browser.Site, rounds: int) -> None:
@@ -129,6 +132,36 @@ def loop(report: Report, chromium: Browser, site: browser.Site, minutes: float) 
     )
 
 
+def cycles(report: Report, chromium: Browser, site: browser.Site) -> None:
+    with browser.page(chromium, site) as page:
+        session = page.context.new_cdp_session(page)
+
+        def look() -> dict[str, int]:
+            session.send("HeapProfiler.collectGarbage")
+            heap = session.send("Runtime.getHeapUsage")["usedSize"]
+            memory = page.evaluate("made.memory()")
+            return {"heap": int(heap), "wasm": memory, "workers": len(page.workers)}
+
+        page.evaluate("cycles().then((made) => { window.made = made; })")
+        found = []
+        for _ in range(5):
+            page.evaluate("made.run(20)")
+            found.append(look())
+        page.evaluate("made.close()")
+    report.table(
+        ["cycles", "JS heap, kB", "wasm, MiB", "workers"],
+        [
+            [f"{20 * (n + 1)}", f"{one['heap'] / 1000:.0f}", mib(one["wasm"]), f"{one['workers']}"]
+            for n, one in enumerate(found)
+        ],
+    )
+    report.body["cycles"] = found
+    growth = found[-1]["heap"] - found[0]["heap"]
+    report.claim("growth of the JS heap in 80 cycles, bytes", growth, at_most=100_000)
+    report.claim("growth of the wasm memory", found[-1]["wasm"] - found[0]["wasm"], at_most=0)
+    report.claim("workers", found[-1]["workers"], at_most=1)
+
+
 def mib(size: float) -> str:
     return f"{size / 2**20:.1f}"
 
@@ -168,6 +201,8 @@ def main() -> int:
             graph(report, chromium, site, options.rounds)
         if "paced" in parts:
             paced(report, chromium, site, options.blocks)
+        if "cycles" in parts:
+            cycles(report, chromium, site)
         if "loop" in parts:
             loop(report, chromium, site, options.minutes)
     return report.end(options.json)

@@ -205,4 +205,28 @@ async function loop(seconds: number, manifest: Record<string, unknown> | null, b
   };
 }
 
-Object.assign(window, { bootBare, bootOurs, unpaced, direct, paced, loop, ready: true });
+/** A pipeline that is started and stopped again and again, with a stream and a speaker connected. */
+async function cycles(): Promise<{ run(count: number): Promise<void>; memory(): Promise<number>; close(): Promise<void> }> {
+  const context = new AudioContext();
+  const target = new MediaStreamAudioDestinationNode(context);
+  const tone = new OscillatorNode(context);
+  tone.connect(target);
+  tone.start();
+  const pipeline = await Pipeline.load(PASS, OPTIONS);
+  const once = async (): Promise<void> => {
+    await pipeline.start();
+    await pipeline.connectStream(target.stream);
+    await pipeline.connectSpeaker();
+    for await (const packet of pipeline.outputs()) if (packet.data.type === "audio") break;
+    await pipeline.stop();
+  };
+  return {
+    run: async (count) => {
+      for (let n = 0; n < count; n++) await once();
+    },
+    memory: async () => (await pipeline.metrics()).memoryBytes,
+    close: () => pipeline.close(),
+  };
+}
+
+Object.assign(window, { cycles, bootBare, bootOurs, unpaced, direct, paced, loop, ready: true });

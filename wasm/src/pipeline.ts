@@ -2,6 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { AudioHost } from "./audio.ts";
 import { ASSETS, PYODIDE_FILES, PYODIDE_VERSION } from "./assets.generated.ts";
+import { BootProgress } from "./boot-progress.ts";
 import type { Attached, Owner } from "./connection.ts";
 import type { Data, Packet } from "./data.ts";
 import { RemoteMediaError, fromInfo, messageOf } from "./errors.ts";
@@ -66,7 +67,7 @@ export class Pipeline implements PipelineApi {
   static async load(manifest: ManifestSource, options: LoadOptions = {}): Promise<Pipeline> {
     const pipeline = new Pipeline(await readManifest(manifest, options.name), options);
     try {
-      await pipeline.#boot();
+      await pipeline.#boot(options.onProgress);
       return pipeline;
     } catch (error) {
       await pipeline.close();
@@ -291,14 +292,20 @@ export class Pipeline implements PipelineApi {
 
   // -- inside --------------------------------------------------------------------------------------
 
-  async #boot(): Promise<void> {
+  /** Start a worker; `report` is told how far it is, the first time. */
+  async #boot(report?: (progress: Progress) => void): Promise<void> {
+    const progress = new BootProgress(report);
+    try {
+      await this.#bootWith(progress);
+    } finally {
+      progress.end();
+    }
+  }
+
+  async #bootWith(progress: BootProgress): Promise<void> {
     const options = this.#options;
-    let last: Progress | undefined;
     const listener: RemoteListener = {
-      onProgress: (progress) => {
-        last = progress;
-        options.onProgress?.(progress);
-      },
+      onProgress: (told) => progress.take(told),
       onPacket: (frame) => this.#outputs.push(frame),
       onHappened: (event) => this.#tell(eventOf(event)),
       onEnded: ({ error }) => {
@@ -323,17 +330,14 @@ export class Pipeline implements PipelineApi {
       options.signal,
     );
     this.#outputs.begin();
-    const say = (message: string): void => {
-      if (last !== undefined) options.onProgress?.({ ...last, phase: "pipeline", message, fraction: Math.max(last.fraction, 0.95) });
-    };
     if (options.packages !== undefined && options.packages.length > 0) {
-      say(`installing ${options.packages.join(", ")}`);
+      progress.say("pipeline", `installing ${options.packages.join(", ")}`, 0.95);
       await this.#install(options.packages.map(packageOf));
     }
     if (this.#source !== "") await this.#remote.ask({ type: "define", source: this.#source });
-    say("loading the pipeline");
+    progress.say("pipeline", "loading the pipeline", 0.95);
     this.#graph = await this.#loadManifest(this.#manifest);
-    if (last !== undefined) options.onProgress?.({ ...last, phase: "ready", message: "ready", fraction: 1 });
+    progress.say("ready", "ready", 1);
   }
 
   async #loadManifest(manifest: Manifest): Promise<GraphInfo> {

@@ -18,7 +18,7 @@ export interface LoadOptions {
   indexUrls?: readonly string[];
   /** Python source that is run before the manifest is loaded: it may define nodes. */
   source?: string;
-  /** Called often while it boots. */
+  /** Called often while it boots, at least four times a second. */
   onProgress?: (progress: Progress) => void;
   /** Your AudioContext; it is not closed with the pipeline. Default: one of its own, made when needed. */
   audioContext?: AudioContext;
