@@ -7,6 +7,8 @@ import type { Connection } from "./types.ts";
 /** Of audio that a ring holds while the worker is busy, s. */
 const RING_S = 2;
 const BLOCK_MS = 20;
+/** A worklet answers within this time, ms, if its AudioContext runs. */
+const ANSWER_MS = 250;
 
 export interface Capture {
   /** What is captured: connect sources to it. */
@@ -63,19 +65,6 @@ export async function openCapture(
     close();
     throw error;
   }
-  const connection: Attached = {
-    id,
-    kind,
-    at: options.to ?? "",
-    node: input,
-    sampleRate,
-    attach,
-    disconnect: async () => {
-      close();
-      owner.forget();
-      await owner.remote().ask({ type: "detach", connection: id });
-    },
-  };
   const end = (): Promise<void> =>
     new Promise((resolve) => {
       node.port.onmessage = ({ data }: MessageEvent<{ type: string }>) => {
@@ -83,5 +72,20 @@ export async function openCapture(
       };
       node.port.postMessage({ type: "end" });
     });
+  const connection: Attached = {
+    id,
+    kind,
+    at: options.to ?? "",
+    node: input,
+    sampleRate,
+    feeds: true,
+    attach,
+    disconnect: async (abandon = false) => {
+      if (!abandon) await Promise.race([end(), new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
+      close();
+      owner.forget();
+      await owner.remote().ask({ type: "detach", connection: id, drain: !abandon });
+    },
+  };
   return { node: gated ? node : input, connection, end };
 }

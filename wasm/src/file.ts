@@ -43,6 +43,7 @@ async function playFast(owner: Owner, content: ArrayBuffer, options: FileOptions
     at: options.to ?? "",
     node: null,
     sampleRate,
+    feeds: false,
     ended,
     // What a dead worker had not sent yet is lost, and `ended` has told so.
     attach: () => Promise.resolve(),
@@ -72,11 +73,11 @@ async function playPaced(owner: Owner, content: ArrayBuffer, options: FileOption
     ...capture.connection,
     node: source,
     ended,
-    disconnect: async () => {
+    disconnect: async (abandon?: boolean) => {
       source.onended = null;
       source.stop();
       source.disconnect();
-      await capture.connection.disconnect();
+      await capture.connection.disconnect(abandon);
     },
   };
 }

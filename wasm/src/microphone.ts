@@ -56,12 +56,12 @@ export async function connectMicrophone(owner: Owner, options: MicrophoneOptions
   use(stream);
   return {
     ...connection,
-    disconnect: async () => {
+    disconnect: async (abandon) => {
       open = false;
       navigator.mediaDevices.removeEventListener("devicechange", onDevices);
       source?.disconnect();
       stop(stream);
-      await connection.disconnect();
+      await connection.disconnect(abandon);
     },
   };
 }
@@ -75,9 +75,9 @@ export async function connectStream(owner: Owner, stream: MediaStream, options: 
   source.connect(node);
   return {
     ...connection,
-    disconnect: async () => {
+    disconnect: async (abandon) => {
       source.disconnect();
-      await connection.disconnect();
+      await connection.disconnect(abandon);
     },
   };
 }
@@ -87,7 +87,7 @@ export async function connectElement(owner: Owner, element: HTMLMediaElement, op
   const context = node.context as AudioContext;
   let source = elementNodes.get(element);
   if (source !== undefined && source.context !== context) {
-    await connection.disconnect();
+    await connection.disconnect(true);
     throw new RemoteMediaError(
       "this element already feeds another AudioContext: give both pipelines the same one, by options.audioContext",
       { code: "state" },
@@ -98,9 +98,9 @@ export async function connectElement(owner: Owner, element: HTMLMediaElement, op
   source.connect(node);
   return {
     ...connection,
-    disconnect: async () => {
+    disconnect: async (abandon) => {
       source.disconnect(node);
-      await connection.disconnect();
+      await connection.disconnect(abandon);
     },
   };
 }

@@ -143,6 +143,8 @@ export class Pipeline implements PipelineApi {
   /** End of input; resolves when all tails are out and read. Raises what broke the session. */
   async finish(): Promise<void> {
     this.#refuse("finish", "loaded", "stopped", "restarting", "failed", "closed");
+    const feeding = [...this.#connections.values()].filter(({ feeds }) => feeds);
+    await Promise.all(feeding.map((connection) => connection.disconnect()));
     await this.#remote.ask({ type: "finish" });
     if (this.#state === "running") this.#become("finished");
   }
@@ -394,14 +396,14 @@ export class Pipeline implements PipelineApi {
     const connection = await make(owner);
     this.#connections.set(id, connection);
     if ((this.#state as PipelineState) === "closed") {
-      await connection.disconnect();
+      await connection.disconnect(true);
       throw new RemoteMediaError("the pipeline was closed meanwhile", { code: "state" });
     }
     return connection;
   }
 
   async #disconnectAll(): Promise<void> {
-    await Promise.allSettled([...this.#connections.values()].map((connection) => connection.disconnect()));
+    await Promise.allSettled([...this.#connections.values()].map((connection) => connection.disconnect(true)));
     this.#connections.clear();
   }
 

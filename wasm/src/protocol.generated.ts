@@ -117,6 +117,7 @@ export interface Detach {
   type: "detach";
   id: number;
   connection: string;
+  drain?: boolean;
 }
 
 /** Ask for the format of a port that comes out. The result is a PortFormat. */

@@ -22,6 +22,7 @@ export async function connectRecorder(owner: Owner, options: RecorderOptions): P
     at,
     node: null,
     sampleRate: sampleRate ?? 0,
+    feeds: false,
     attach,
     stop: async () => new Blob([(await detach()) ?? new Uint8Array()], { type: "audio/wav" }),
     disconnect: async () => {

@@ -56,6 +56,7 @@ export async function connectSpeaker(owner: Owner, options: SpeakerOptions): Pro
     at: format.at,
     node,
     sampleRate,
+    feeds: false,
     attach,
     disconnect: async () => {
       close();

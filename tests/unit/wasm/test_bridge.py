@@ -14,7 +14,9 @@ import pytest
 
 import remotemedia as rm
 from remotemedia import protocol, wire
+from remotemedia.clock import sleep
 from remotemedia.session.unit import turn
+from remotemedia.testing import VirtualClock
 from remotemedia.wav import Encoding, WavDecoder, WavWriter
 from remotemedia_wasm import messages as page
 from remotemedia_wasm.bridge import PAGE_MODULE, Bridge
@@ -158,8 +160,8 @@ class Writer:
 class Page:
     """The page: asks, and keeps what the bridge posts."""
 
-    def __init__(self) -> None:
-        self.bridge = Bridge(self, Wake, lambda content: content)
+    def __init__(self, clock: VirtualClock | None = None) -> None:
+        self.bridge = Bridge(self, Wake, lambda content: content, clock)
         self.answers: list[Any] = []
         self.packets: list[rm.Packet] = []
         self.beside: Any = None
@@ -214,8 +216,8 @@ async def idle() -> None:
         await turn()
 
 
-async def running(manifest: Any = GAIN) -> Page:
-    made = Page()
+async def running(manifest: Any = GAIN, clock: VirtualClock | None = None) -> Page:
+    made = Page(clock)
     await made.did(protocol.Load, manifest=manifest)
     await made.did(protocol.Start)
     return made
@@ -354,6 +356,33 @@ async def test_a_ring_feeds_the_graph_in_order_with_exact_times() -> None:
     assert np.allclose(got[2].samples, ramp(2, 100, 882) * 10 ** (6 / 20))
     reader.end()
     await idle()
+    assert reader.closed
+
+
+async def test_what_is_left_in_a_ring_goes_in_before_it_is_let_go() -> None:
+    page_ = await running()
+    await page_.did(protocol.Read, packets=1_000)
+    reader = Reader(1, 48_000, 480)
+    await page_.did(page.AttachReader, reader, connection="mic")
+    for start in range(0, 4_800, 480):
+        reader.waiting.append((0, ramp(1, 480, start)))
+    reader.waiting.append((0, ramp(1, 7, 4_800)))
+    reader.end()
+    await page_.did(page.Detach, connection="mic", drain=True)
+    assert sum(packet.data.frames for packet in page_.packets) == 4_807
+    assert reader.closed
+
+
+async def test_a_source_that_does_not_end_is_let_go_after_a_second(clock: VirtualClock) -> None:
+    page_ = await running(clock=clock)
+    reader = Reader(1, 48_000, 480)
+    await page_.did(page.AttachReader, reader, connection="mic")
+    number = page_.post(page.Detach, connection="mic", drain=True)
+    await idle()
+    assert page_.answered(number) is None
+    await sleep(clock, 1_100_000)
+    await idle()
+    assert page_.answered(number) is not None
     assert reader.closed
 
 

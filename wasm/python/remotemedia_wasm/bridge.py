@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import linecache
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 
 from remotemedia import diagram, protocol, wire
 from remotemedia.caps import Caps, Exact
+from remotemedia.clock import Clock, deadline
 from remotemedia.data import Audio, Packet
 from remotemedia.errors import (
     AddressError,
@@ -38,6 +40,7 @@ from remotemedia_wasm.sources import RingSource, play_samples, play_wav
 
 PAGE_MODULE = "page_source"
 """The module that source from the page is run in."""
+DRAIN_US = 1_000_000  # within which a source that has ended is read to its end
 
 Port = tuple[str, str]
 
@@ -53,6 +56,8 @@ class Bridge:
         Makes of a Python function one that JavaScript calls, and that runs what it woke.
     to_js : callable
         Makes of bytes what the host can post.
+    clock : Clock, optional
+        Of the sessions.
     """
 
     def __init__(
@@ -60,8 +65,10 @@ class Bridge:
         host: Host,
         make_wake: Callable[[Callable[[], None]], Any],
         to_js: Callable[[bytes], Any],
+        clock: Clock | None = None,
     ) -> None:
         self._host = host
+        self._clock = clock
         self._make_wake = make_wake
         self._to_js = to_js
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -137,7 +144,7 @@ class Bridge:
             raise SessionError("there is no pipeline to start: load one first")
         self._outbox = Outbox(self._post)
         self._ended = False
-        session = self._pipeline.session()
+        session = self._pipeline.session(clock=self._clock)
         await session.open()
         self._session = session
         self._pump = self._spawn(self._run_outputs(session, self._outbox))
@@ -249,6 +256,11 @@ class Bridge:
         self._add_sink(request.connection, port, RecorderSink(request.encoding))
 
     async def _detach(self, request: page.Detach, _: Any) -> bytes | None:
+        source = self._sources.get(request.connection)
+        if request.drain and source is not None and self._session is not None:
+            with contextlib.suppress(TimeoutError):  # a graph that is held up
+                async with deadline(self._session.clock, DRAIN_US):
+                    await asyncio.wait([source[0]])
         self._close_source(request.connection)
         found = self._sinks.pop(request.connection, None)
         self._set_routes()

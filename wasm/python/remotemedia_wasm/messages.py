@@ -112,10 +112,17 @@ class PlayFile(Message, frozen=True, tag="playFile"):
 
 
 class Detach(Message, frozen=True, tag="detach"):
-    """End a connection. The result is None; the bytes of a recording come beside it."""
+    """End a connection. The result is None; the bytes of a recording come beside it.
+
+    Attributes
+    ----------
+    drain : bool
+        What is still in the ring of a source that has ended goes into the graph first.
+    """
 
     id: int
     connection: str
+    drain: bool = False
 
 
 class Formats(Message, frozen=True, tag="formats"):

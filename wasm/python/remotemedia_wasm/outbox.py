@@ -16,8 +16,8 @@ class Outbox:
     """Gives packets to the page when it has asked for them.
 
     While the page reads, nothing is lost: who gives waits. While nobody reads, the newest packets
-    are kept and the oldest dropped and counted, because a page that only wants to hear the sound must
-    not hold up the graph.
+    are kept and the oldest dropped and counted, because a page that only wants to hear the sound
+    must not hold up the graph.
 
     Parameters
     ----------
