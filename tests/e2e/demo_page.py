@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,8 +25,8 @@ addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI })
 
 
 @contextmanager
-def running(*command: str | Path, stop: signal.Signals = signal.SIGINT) -> Iterator[str]:
-    """Start a server that prints its address; gives that, and stops the server at the end."""
+def running(*command: str | Path) -> Iterator[str]:
+    """Start a server that prints its address; gives that, and ends the server at the end."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
     assert process.stdout is not None
     with process, process.stdout:
@@ -37,7 +36,7 @@ def running(*command: str | Path, stop: signal.Signals = signal.SIGINT) -> Itera
             assert found, f"{command} printed {line!r}"
             yield found[0]
         finally:
-            process.send_signal(stop)
+            process.terminate()  # not Ctrl-C, which whoever runs in the background ignores
             process.wait(20)
 
 
