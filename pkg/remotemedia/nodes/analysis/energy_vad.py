@@ -31,8 +31,7 @@ SPEECH_FADE_S = 7.0  # and of its decay outside: half is forgotten in 5 s
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 Decibels = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
-Frame = tuple[int, NDArray[np.float32]]
-"""Its first sample, and the samples, `[shape=(channels, frames)]`."""
+Frame = tuple[int, NDArray[np.float32]]  # its first sample, and the samples of each channel
 
 
 class EnergyVAD(PerStream["_Stream"]):
@@ -287,19 +286,14 @@ class _Stream:
 
     def _decide_all(self) -> None:
         undecided, self._undecided = self._undecided, []
-        if self._framer.size and len(undecided) > 1:
-            joined = np.concatenate([frame for _, frame in undecided], axis=1)
-            powers = speech_band_power(
-                joined.reshape(self._channels, len(undecided), -1), self._rate
-            )
-        else:
-            powers = [
-                power
-                for _, frame in undecided
-                for power in speech_band_power(frame[:, np.newaxis], self._rate)
-            ]
-        for (start, frame), power in zip(undecided, powers, strict=True):
-            self._decide(power, start, start + frame.shape[1])
+        together = max(1, len(undecided)) if self._framer.size else 1
+        for first in range(0, len(undecided), together):
+            batch = undecided[first : first + together]
+            joined = np.concatenate([frame for _, frame in batch], axis=1)
+            frames = joined.reshape(self._channels, len(batch), -1)
+            powers = speech_band_power(frames, self._rate)
+            for (start, _), power in zip(batch, powers, strict=True):
+                self._decide(power, start, start + frames.shape[2])
 
     def _decide(self, power: float, start: int, end: int) -> None:
         engaged = self._open or self._score > 0

@@ -43,23 +43,14 @@ def lufs(energy: float | None) -> float | None:
 
 
 class Window:
-    """Mean energy of the last so many steps.
-
-    Their sum is kept in integers, so it neither drifts nor depends on history.
-    """
-
-    __slots__ = ("_gated", "_sum", "gated", "greatest", "mean", "steps")
+    """Mean energy of the last so many steps; None before there are as many."""
 
     def __init__(self, steps: int) -> None:
-        self._sum = 0
         self.steps = steps
-        """Length."""
         self.mean: float | None = None
-        """None before there are as many steps."""
-        self.greatest: float | None = None
-        """The greatest mean so far."""
-        self.gated = GatedHistogram()
-        """The mean every `GATING_STEPS`."""
+        self.greatest: float | None = None  # mean so far
+        self.gated = GatedHistogram()  # of the mean every `GATING_STEPS`
+        self._sum = 0  # an integer, which neither drifts nor depends on history
 
     def slide(
         self, before: int, entering: Iterable[int], leaving: Iterable[int], samples: int
@@ -116,28 +107,13 @@ class LoudnessMeter:
         self._short_term = Window(SHORT_TERM_STEPS)
         self.steps = 0
         """Steps taken so far."""
-
-    @property
-    def momentary(self) -> float | None:
+        self.momentary: float | None = None
         """Mean energy of the last 400 ms; None before there are as many. As all that follow, to be
-        turned into LUFS by `lufs`.
-        """
-        return self._momentary.mean
-
-    @property
-    def short_term(self) -> float | None:
+        turned into LUFS by `lufs`."""
+        self.short_term: float | None = None
         """Mean energy of the last 3 s; None before."""
-        return self._short_term.mean
-
-    @property
-    def max_momentary(self) -> float | None:
-        """The greatest so far."""
-        return self._momentary.greatest
-
-    @property
-    def max_short_term(self) -> float | None:
-        """The greatest so far."""
-        return self._short_term.greatest
+        self.max_momentary: float | None = None
+        self.max_short_term: float | None = None
 
     def energies(self, blocks: NDArray[np.float64]) -> list[float]:
         """Filter the next steps; their energies are to be given to `add`.
@@ -174,6 +150,9 @@ class LoudnessMeter:
             leaving = past[SHORT_TERM_STEPS - window.steps :]
             window.slide(before, entering, leaving, self._samples(window.steps))
         self._past = past[-SHORT_TERM_STEPS:]
+        self.momentary, self.short_term = self._momentary.mean, self._short_term.mean
+        self.max_momentary = self._momentary.greatest
+        self.max_short_term = self._short_term.greatest
 
     def integrated(self) -> float | None:
         """Gated mean energy since the start; None if nothing was above −70 LUFS."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -47,14 +47,6 @@ class Segment(NamedTuple):
     first: int
     start: int
     taps: Samples
-
-
-class Piece(NamedTuple):
-    """Outputs that one call computes: ``part[b, p] = Σ windows[b, p, j] * taps[p, j]``."""
-
-    windows: Samples
-    taps: Samples
-    part: Samples
 
 
 class Filter:
@@ -117,15 +109,17 @@ class Filter:
         origin : int
             Number of its first sample.
         """
-        if self.table is not None:
-            self._interpolated(*self.table, first, out, buffer, origin)
-            return
-        for windows, taps, part in self.pieces(first, out, buffer, origin):
-            np.einsum("bpj,pj->bp", windows, taps, out=part)
+        for call in self.calls(first, out, buffer, origin):
+            call()
 
-    def pieces(self, first: int, out: Samples, buffer: Samples, origin: int) -> Iterator[Piece]:
-        """What is to be multiplied for `render`, without a table: views, to be used any time."""
+    def calls(
+        self, first: int, out: Samples, buffer: Samples, origin: int
+    ) -> Iterator[Callable[[], object]]:
+        """What `render` calls; may be called again when the input is another."""
         up, done, total = self.up, 0, len(out)
+        if total and self.table is not None:
+            yield partial(self._interpolated, *self.table, first, out, buffer, origin)
+            done = total
         while done < total:
             period, phase = divmod(first + done, up)
             periods = 1 if phase else max(1, (total - done) // up)
@@ -134,8 +128,10 @@ class Filter:
             yield from self._periods(phase, here, buffer, period * self.down - origin)
             done += count
 
-    def _periods(self, phase: int, out: Samples, buffer: Samples, position: int) -> Iterator[Piece]:
-        """For `out` [shape=(periods, phases)], from `phase` on, of periods from `position` on."""
+    def _periods(
+        self, phase: int, out: Samples, buffer: Samples, position: int
+    ) -> Iterator[Callable[[], object]]:
+        """Fill `out` [shape=(periods, phases)], from `phase` on, of periods from `position` on."""
         # Every output is one inner loop of einsum over all its taps: its sum does not depend on
         # how many others are computed with it. Neither `@` nor convolve would promise that.
         periods, phases = out.shape
@@ -153,7 +149,7 @@ class Filter:
             windows: Samples = np.ndarray(
                 (periods, high - low, width), np.float32, buffer, offset, strides
             )
-            yield Piece(windows, taps, part)
+            yield partial(einsum, "bpj,pj->bp", windows, taps, out=part)
 
     @np.errstate(invalid="ignore")  # of samples that are not finite, which the caller finds
     def _interpolated(
@@ -183,42 +179,18 @@ def make_filter(up: int, down: int, quality: Quality) -> Filter:
 
 
 class _State(NamedTuple):
-    """Where a stream stands.
+    """Where a stream stands."""
 
-    Attributes
-    ----------
-    phase : int
-        Of the next output.
-    period : int
-        Where the period starts that it lies in, counted from the first sample of the history.
-    held : int
-        Length of the history.
-    """
-
-    phase: int
-    period: int
-    held: int
+    phase: int  # of the next output
+    period: int  # where the period starts that it lies in, from the first sample of the history
+    held: int  # length of the history
 
 
 class _Step:
-    """How a block of one length is resampled in one state; `after` is the state that follows.
+    """How a block of one length is resampled in one state; `after` is the state that follows."""
 
-    It owns the arrays that takes, and the views into them: a stream of equal blocks comes back to
-    the same state, and for a block of 20 ms it takes as long to make them as to fill them.
-    """
-
-    __slots__ = (
-        "_buffer",
-        "_filter",
-        "_head",
-        "_input",
-        "_out",
-        "_pieces",
-        "_state",
-        "after",
-        "history",
-        "size",
-    )
+    # It owns the arrays that it takes, and the views into them: a stream of equal blocks comes back
+    # to the same state, and for a block of 20 ms it takes as long to make them as to fill them.
 
     def __init__(self, filter_: Filter, channels: int, frames: int, state: _State) -> None:
         up, down, slack = filter_.up, filter_.down, filter_.slack
@@ -228,47 +200,35 @@ class _Step:
         last = max(phase, -(-(arrived - filter_.reach - period) * up // down))
         kept = min(max(period + last * down // up - filter_.reach - slack, 0), arrived)
         self.after = _State(last % up, period + last // up * down - kept, arrived - kept)
-        self._filter = filter_
-        self._state = state
         # What is ahead of the input is met by taps of 0 only.
         self._buffer = buffer = np.zeros((channels, arrived + slack), np.float32)
         self._head = buffer[:, :held]
         self._input = buffer[:, held:arrived]
+        # To be given to the step that follows; it changes when this step is run again.
         self.history = buffer[:, kept:arrived]
-        """To be given to the step that follows. It changes when this step is run again."""
         self._out = np.zeros((channels, last - phase), np.float32)
         self.size = buffer.size + self._out.size
-        """Samples in the arrays."""
-        self._pieces = [
-            piece
+        self._calls = [
+            call
             for row, channel in zip(self._out, buffer, strict=True)
-            if filter_.table is None
-            for piece in filter_.pieces(phase, row, channel, -period)
+            for call in filter_.calls(phase, row, channel, -period)
         ]
 
     def run(self, history: Samples, samples: Samples) -> Samples:
         """The outputs, in an array that the next run fills anew."""
         self._head[...] = history
         self._input[...] = samples
-        out = self._out
-        if out.size:
-            self._render()
-            # What is not finite shows in the sum, dot's without a warning. It may come from a
-            # sample that meets only taps of 0, depending on how the stream is cut: so it is taken
-            # out. (Squares may overflow, too; then there is nothing to take out.)
-            sums = out.reshape(-1)
-            if not math.isfinite(sums.dot(sums)):
-                self._buffer[~np.isfinite(self._buffer)] = 0
-                self._render()
-        return out
-
-    def _render(self) -> None:
-        for windows, taps, part in self._pieces:
-            einsum("bpj,pj->bp", windows, taps, out=part)
-        if self._filter.table is not None:
-            phase, period, _ = self._state
-            for row, channel in zip(self._out, self._buffer, strict=True):
-                self._filter.render(phase, row, channel, -period)
+        for call in self._calls:
+            call()
+        # What is not finite shows in the sum, dot's without a warning. It may come from a sample
+        # that meets only taps of 0, depending on how the stream is cut: so it is taken out.
+        # (Squares may overflow, too; then there is nothing to take out.)
+        flat = self._out.reshape(-1)
+        if not math.isfinite(flat.dot(flat)):
+            self._buffer[~np.isfinite(self._buffer)] = 0
+            for call in self._calls:
+                call()
+        return self._out
 
 
 class Polyphase:
@@ -312,18 +272,17 @@ class Polyphase:
         """
         key = samples.shape[1], self._state
         step = self._steps.get(key)
-        fresh = step is None
         if step is None:
             step = _Step(self._filter, len(samples), *key)
-        out = step.run(self._history, samples)
-        self._state = step.after
-        if fresh and step.size > MAX_KEPT:
-            self._history = step.history.copy()
-            return out
-        if fresh:
             if len(self._steps) == MAX_STEPS:
                 self._steps.clear()
-            self._steps[key] = step
+            if step.size <= MAX_KEPT:
+                self._steps[key] = step
+        out = step.run(self._history, samples)
+        self._state = step.after
+        if step.size > MAX_KEPT:
+            self._history = step.history.copy()
+            return out
         self._history = step.history
         return out.copy()
 
