@@ -145,6 +145,13 @@ class Island:
             else:
                 chain.barren += 1
             return
+        if result.__class__ is Emit and position + 1 == len(chain.calls):
+            port, item = result
+            links = step.routes.get(port) if isinstance(port, str) else None
+            if links is not None and item.__class__ in DATA_TYPES:  # one item: nothing to iterate
+                chain.end_row(position + 1)
+                self._spread(links, item)
+                return
         try:
             items = iterate(result)
         except FAILURES as error:
