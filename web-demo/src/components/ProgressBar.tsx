@@ -19,7 +19,7 @@ export function ProgressBar() {
   const loading = useStore((state) => state.stage === "loading");
   const ready = progress?.phase === "ready";
   const percent = Math.round((progress?.fraction ?? 0) * 100);
-  const bytes = progress && loadedBytes > 0 ? (progress.totalBytes > loadedBytes ? `${mega(loadedBytes)} of ${mega(progress.totalBytes)}` : mega(loadedBytes)) : "";
+  const bytes = progress && loadedBytes > 0 ? (!ready && progress.totalBytes > loadedBytes ? `${mega(loadedBytes)} of ${mega(progress.totalBytes)}` : mega(loadedBytes)) : "";
   const time = ready && bootMs !== null ? `in ${(bootMs / 1000).toFixed(1)} s` : "";
   return (
     <div data-testid="progress" data-phase={progress?.phase ?? ""} className="min-w-0 flex-1">
