@@ -146,7 +146,8 @@ class Island:
                 chain.barren += 1
             return
         if result.__class__ is Emit and position + 1 == len(chain.calls):
-            port, item = result
+            port: Any = result[0]  # whatever a node says
+            item = result[1]
             links = step.routes.get(port) if isinstance(port, str) else None
             if links is not None and item.__class__ in DATA_TYPES:  # one item: nothing to iterate
                 chain.end_row(position + 1)
