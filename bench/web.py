@@ -1,6 +1,6 @@
 """The page: boot, a DSP graph in the worker, and microphone to speaker, in Chromium.
 
-    web.py [--json FILE] [--rounds N] [--blocks N] [--minutes M] [--only boot,graph,paced,loop,cycles,size]
+    web.py [--json FILE] [--rounds N] [--blocks N] [--minutes M] [--only PART,PART]
 
 boot    Pyodide and numpy alone against ours up to the first processed block, in turns, each in a
         fresh browser context; both from the same self-hosted folder.

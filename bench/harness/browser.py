@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.report import REPOSITORY
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from harness.report import REPOSITORY
+
 sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "tests" / "e2e")]
-import pyodide_web
 from e2e_site import ISOLATED, POLICY, Site, serving
+
+import pyodide_web
 from fetch_recordings import fetch
 
 WASM = REPOSITORY / "wasm"

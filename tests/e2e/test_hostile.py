@@ -11,6 +11,8 @@ from playwright.sync_api import Page
 
 Open = Callable[..., Page]
 
+OK = {"version": "v1", "nodes": [{"id": "a", "node_type": "PassThrough"}]}
+
 CORPUS = [
     "<script>window.pwned=1</script>",
     "<img src=x onerror=window.pwned=1>",
@@ -50,6 +52,7 @@ def test_text_of_a_manifest_stays_text(site: Site, open_page: Open, text: str) -
 
 def test_errors_quote_what_is_wrong_and_execute_nothing(site: Site, open_page: Open) -> None:
     page = open_page(site)
+    page.evaluate("async (manifest) => { window.pipeline = await window.load(manifest); }", OK)
     for text in CORPUS:
         manifest = {
             "version": "v1",
@@ -59,9 +62,14 @@ def test_errors_quote_what_is_wrong_and_execute_nothing(site: Site, open_page: O
             ],
             "connections": [{"from": text, "to": "b"}],
         }
-        error = page.evaluate("window.loadError", manifest)
+        error = page.evaluate(
+            "(manifest) => window.pipeline.reload({ manifest }).catch(window.told)", manifest
+        )
         assert error["code"] == "manifest"
-        assert any(text in problem["message"] for problem in error["problems"])
+        messages = [problem["message"] for problem in error["problems"]]
+        quoted = text[:20], repr(text)[1:21]  # separators of lines are escaped
+        assert any(each in message for message in messages for each in quoted)
+    page.evaluate("window.pipeline.close()")
     assert page.evaluate("window.pwned") is None
 
 
