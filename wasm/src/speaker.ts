@@ -20,7 +20,9 @@ export async function connectSpeaker(owner: Owner, options: SpeakerOptions): Pro
   const { sampleRate } = context;
   const channels = options.channels ?? Math.min(format.channels ?? CHANNELS, Math.max(CHANNELS, context.destination.maxChannelCount));
   const live = options.live ?? format.live;
-  const lead = Math.round((sampleRate * (options.latencyMs ?? LATENCY_MS)) / 1000);
+  // A block is complete at the end of a quantum, and played from the start of one: that is part of the delay.
+  const quantum = (context as AudioContext & { renderQuantumSize?: number }).renderQuantumSize ?? 128;
+  const lead = Math.max(quantum, Math.round((sampleRate * (options.latencyMs ?? LATENCY_MS)) / 1000) - quantum);
   const node = new AudioWorkletNode(context, "remotemedia-playback", {
     numberOfInputs: 0,
     numberOfOutputs: 1,

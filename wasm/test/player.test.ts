@@ -180,13 +180,31 @@ describe("too much", () => {
     desk.check();
   });
 
-  test("live: one late block more than `lead` is no reason to skip", () => {
+  test.each([[200, 0], [900, 900]])("live: %i frames too many, of which %i are skipped: a quarter of a block is left alone", (surplus, skips) => {
     const desk = new Desk({ live: true, lead: 480, block: 960 });
     for (let i = 0; i < 200; i++) {
-      desk.write(960 + (i === 20 ? 900 : 0));
+      desk.write(960 + (i === 20 ? surplus : 0));
       desk.play(120, 8);
     }
-    expect(desk.ring.counters().skipped).toBe(0);
+    expect(desk.ring.counters()).toMatchObject({ skipped: skips, filled: 480 + surplus - skips, underrun: 0 });
+    desk.check();
+  });
+
+  test("live: where lowering the fill is followed by an underrun, it is lowered ever more rarely", () => {
+    const desk = new Desk({ live: true, lead: 480, block: 960 });
+    let skips = 0;
+    let before = 0;
+    for (let i = 0; i < 6000; i++) { // two minutes, in which one block a second comes a block late
+      if (i % 50 !== 25) desk.write(i % 50 === 26 ? 1920 : 960);
+      desk.play(120, 8);
+      const { skipped } = desk.ring.counters();
+      skips += skipped !== before ? 1 : 0;
+      before = skipped;
+    }
+    expect(skips).toBeGreaterThan(0);
+    expect(skips).toBeLessThan(12); // 120 if every one were answered by going back
+    expect(desk.ring.counters().underrun).toBeLessThan(12 * 960);
+    desk.check();
   });
 
   test("buffered: nothing is skipped, every sample comes out once, in order", () => {

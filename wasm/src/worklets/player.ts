@@ -6,6 +6,10 @@ import type { Ring } from "../ring.ts";
 export const FADE = 64;
 /** How long the fill must stay too high before it is lowered, s: longer than what makes blocks late now and then. */
 const PATIENCE_S = 0.5;
+/** Where lowering it was followed by an underrun it is waited twice as long, up to this, s. */
+const MOST_PATIENCE_S = 32;
+/** Part of a block by which the fill may stay too high. */
+const SLACK = 1 / 4;
 /** What a writer puts at once if nobody says, s. */
 const BLOCK_S = 0.02;
 
@@ -35,7 +39,9 @@ export class Player {
   readonly #live: boolean;
   readonly #lead: number;
   readonly #block: number;
-  readonly #patience: number;
+  #patience: number;
+  /** The fill was lowered, and nothing ran out since. */
+  #lowered = false;
   #playing = false;
   /** Nothing was played or dropped. */
   #fresh = true;
@@ -123,6 +129,10 @@ export class Player {
   }
 
   #rest(silent: typeof IDLE | typeof UNDERRUN): void {
+    if (silent === UNDERRUN && this.#lowered) {
+      this.#lowered = false;
+      this.#patience = Math.min(2 * this.#patience, MOST_PATIENCE_S * this.#ring.sampleRate);
+    }
     this.#playing = false;
     this.#waited = 0;
     this.#silent = silent;
@@ -138,7 +148,8 @@ export class Player {
     if (!this.#fresh || this.#live) this.#cut(0); // a file begins as it is
     this.#fresh = false;
     this.#watch();
-    if (this.#live) this.#skip(filled - this.#lead - this.#block);
+    // After an underrun a block may be kept that came late: it is what makes the next late one no underrun.
+    if (this.#live) this.#skip(filled - this.#lead - this.#block * (this.#silent === UNDERRUN ? 2 : 1));
   }
 
   /** Plays frames ≤ ready() at `at`; returns where they end. */
@@ -152,7 +163,7 @@ export class Player {
     return at + frames;
   }
 
-  /** Goes back to `lead` when the fill was above it by a block or more for a while; drops all when the ring overran. */
+  /** Goes back to `lead` when the fill was above it for a while; drops all when the ring overran. */
   #lower(frames: number): void {
     const ready = this.#ring.ready();
     if (this.#ring.final && ready > 0) { // the writer begins again when this is gone: sooner is fresher
@@ -166,7 +177,8 @@ export class Player {
     if (this.#watched < this.#patience) return;
     const surplus = this.#lowest - this.#lead;
     this.#watch();
-    if (surplus < this.#block) return;
+    if (surplus < this.#block * SLACK) return;
+    this.#lowered = true;
     this.#cut(FADE);
     this.#skip(surplus);
   }
