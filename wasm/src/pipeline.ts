@@ -82,7 +82,7 @@ export class Pipeline implements PipelineApi {
     const { shared, reason, fix } = checkIsolation();
     const wanted = options.sharedMemory ?? true;
     this.#link = shared && wanted ? "shared" : "transferred";
-    this.#linkReason = shared ? (wanted ? "" : "sharedMemory is false") : [reason, fix].filter(Boolean).join(": ");
+    this.#linkReason = shared ? (wanted ? "" : "the page asked for it (sharedMemory: false)") : [reason, fix].filter(Boolean).join(": ");
     this.#audio = new AudioHost(options.audioContext, (event) => this.#tell(event));
   }
 
