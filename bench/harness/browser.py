@@ -17,6 +17,7 @@ from harness.report import REPOSITORY
 sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "tests" / "e2e")]
 from e2e_site import ISOLATED, POLICY, Site, serving
 
+import pyodide_dist
 import pyodide_web
 from fetch_recordings import fetch
 
@@ -55,6 +56,7 @@ def site() -> Iterator[Site]:
     folders: dict[str, Path] = {
         "/bench/": BUILD,
         "/pyodide/": pyodide_web.locate(),
+        "/official/": pyodide_dist.locate(),
         "/recordings/": fetch(),
     }
     with serving(folders, {**ISOLATED, "Content-Security-Policy": POLICY}) as served:

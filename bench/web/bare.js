@@ -1,7 +1,7 @@
 // The floor of a boot: Pyodide and numpy in a worker, and nothing else.
-import { loadPyodide } from "/pyodide/pyodide.mjs";
-
+const folder = new URL(import.meta.url).searchParams.get("folder");
 const began = performance.now();
-const python = await loadPyodide({ indexURL: `${location.origin}/pyodide/`, packages: ["numpy"] });
+const { loadPyodide } = await import(`${folder}pyodide.mjs`);
+const python = await loadPyodide({ indexURL: `${location.origin}${folder}`, packages: ["numpy"] });
 python.runPython("import numpy");
 postMessage({ ms: performance.now() - began });

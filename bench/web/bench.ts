@@ -22,11 +22,11 @@ async function recording(): Promise<Float32Array<ArrayBuffer>> {
   return new Float32Array(decoded.getChannelData(0));
 }
 
-/** ms of a boot of Pyodide with numpy alone, in a worker. */
-function bootBare(): Promise<number> {
+/** ms of a boot of Pyodide with numpy alone, in a worker, from a folder of this server. */
+function bootBare(folder: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const began = performance.now();
-    const worker = new Worker("/bench/bare.js", { type: "module" });
+    const worker = new Worker(`/bench/bare.js?folder=${folder}`, { type: "module" });
     worker.onerror = (event) => reject(new Error(event.message));
     worker.onmessage = () => {
       resolve(performance.now() - began);
