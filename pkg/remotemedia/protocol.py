@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from remotemedia.errors import ManifestError, RemoteMediaError, format_path
-from remotemedia.graph import Graph
 from remotemedia.metrics import Metrics
 from remotemedia.plan import Plan
 
@@ -286,7 +285,7 @@ def graph_info(
             for edge in graph.edges
         ],
         entries=[f"{node}:{port}" for node, port in plan.entries],
-        outlets=[f"{node}:{port}" for node, port in _in_order(graph, plan.outlets)],
+        outlets=[f"{node}:{port}" for node, port in outlets_in_order(plan)],
         mermaid=mermaid,
         warnings=warnings,
     )
@@ -306,12 +305,13 @@ def _node_info(plan: Plan, node_id: str) -> NodeInfo:
     )
 
 
-def _in_order(graph: Graph, ports: frozenset[tuple[str, str]]) -> list[tuple[str, str]]:
+def outlets_in_order(plan: Plan) -> list[tuple[str, str]]:
+    """The outlets of a plan as (node, port): nodes in topological order, ports as declared."""
     return [
         (node, port)
-        for node in graph.order
-        for port in graph.nodes[node].outputs
-        if (node, port) in ports
+        for node in plan.graph.order
+        for port in plan.graph.nodes[node].outputs
+        if (node, port) in plan.outlets
     ]
 
 

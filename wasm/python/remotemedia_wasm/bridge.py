@@ -14,16 +14,9 @@ from typing import Any
 import numpy as np
 
 from remotemedia import diagram, protocol, wire
-from remotemedia.caps import Caps, Exact
 from remotemedia.clock import Clock, deadline
 from remotemedia.data import Audio, Packet
-from remotemedia.errors import (
-    AddressError,
-    RemoteMediaError,
-    SessionError,
-    UnavailableError,
-    nearest,
-)
+from remotemedia.errors import RemoteMediaError, SessionError, UnavailableError
 from remotemedia.graph import requirements
 from remotemedia.manifest import load_manifest
 from remotemedia.pipeline import Pipeline
@@ -35,14 +28,14 @@ from remotemedia.session.session import Session
 from remotemedia_wasm import messages as page
 from remotemedia_wasm.ends import BlockReader, BlockWriter, Host, View
 from remotemedia_wasm.outbox import Outbox
+from remotemedia_wasm.outlets import Port, audio_outlet, fixed, is_reached
+from remotemedia_wasm.ring_signal import MakeWake
 from remotemedia_wasm.sinks import RecorderSink, Sink, SpeakerSink
 from remotemedia_wasm.sources import RingSource, play_samples, play_wav
 
 PAGE_MODULE = "page_source"
 """The module that source from the page is run in."""
 DRAIN_US = 1_000_000  # within which a source that has ended is read to its end
-
-Port = tuple[str, str]
 
 
 class Bridge:
@@ -63,7 +56,7 @@ class Bridge:
     def __init__(
         self,
         host: Host,
-        make_wake: Callable[[Callable[[], None]], Any],
+        make_wake: MakeWake,
         to_js: Callable[[bytes], Any],
         clock: Clock | None = None,
     ) -> None:
@@ -247,12 +240,12 @@ class Bridge:
 
     async def _attach_writer(self, request: page.AttachWriter, writer: BlockWriter) -> None:
         self._open_session()
-        port = self._audio_outlet(request.from_)
+        port = audio_outlet(self._loaded(), request.from_)
         self._add_sink(request.connection, port, SpeakerSink(writer, request.live, self._make_wake))
 
     async def _attach_recorder(self, request: page.AttachRecorder, _: Any) -> None:
         self._open_session()
-        port = self._audio_outlet(request.from_)
+        port = audio_outlet(self._loaded(), request.from_)
         self._add_sink(request.connection, port, RecorderSink(request.encoding))
 
     async def _detach(self, request: page.Detach, _: Any) -> bytes | None:
@@ -267,7 +260,7 @@ class Bridge:
         return found[1].close() if found is not None else None
 
     async def _formats(self, request: page.Formats, _: Any) -> page.PortFormat:
-        node, port = self._audio_outlet(request.from_)
+        node, port = audio_outlet(self._loaded(), request.from_)
         caps = self._loaded().formats.outputs[node, port]
         fed = {
             entry.node
@@ -281,43 +274,6 @@ class Bridge:
             fixed(caps, "channels"),
             is_reached(self._loaded(), fed, node),
         )
-
-    def _audio_outlet(self, address: str | None) -> Port:
-        """The outlet that an address means; without one, the only port that audio comes out of."""
-        plan = self._loaded()
-        outlets = [
-            (node, port)
-            for node in plan.graph.order
-            for port in plan.graph.nodes[node].outputs
-            if (node, port) in plan.outlets
-        ]
-        carrying = [port for port in outlets if carries_audio(plan.formats.outputs[port])]
-        names = ", ".join(f"{node}:{port}" for node, port in carrying) or "none"
-        if address is None:
-            if len(carrying) != 1:
-                raise AddressError(
-                    f"say which audio: from one of {names}"
-                    if carrying
-                    else "no audio comes out of this pipeline: connect nothing to its port, or set "
-                    "is_output_node: true"
-                )
-            return carrying[0]
-        node, _, port = address.partition(":")
-        matching = [each for each in outlets if each[0] == node and port in ("", each[1])]
-        audible = [each for each in matching if each in carrying]
-        if audible:
-            return audible[0]
-        if matching:
-            raise AddressError(f"no audio comes out of {address} (audio: {names})", node=node)
-        hint = nearest(address, [f"{node}:{port}" for node, port in outlets])
-        known = plan.graph.nodes
-        if node in known and (not port or port in known[node].outputs):
-            raise AddressError(
-                f"{address} does not come out: it is connected; set is_output_node: true on "
-                f"{node!r} to hear it as well (audio that comes out: {names})",
-                node=node,
-            )
-        raise AddressError(f"no output port {address!r}{hint} (audio that comes out: {names})")
 
     def _add_sink(self, connection: str, port: Port, sink: Sink) -> None:
         self._sinks[connection] = port, sink
@@ -472,35 +428,6 @@ def run_source(source: str) -> None:
     linecache.cache[file] = len(source), None, lines, file
     code = compile(source, file, "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - the page's own code, as its JavaScript is
-
-
-def is_reached(plan: Plan, nodes: set[str], target: str) -> bool:
-    """Whether audio that enters these nodes may reach another over edges that carry audio."""
-    reached = set(nodes)
-    for node in plan.graph.order:
-        if node not in reached and any(
-            edge.source in reached
-            and carries_audio(plan.formats.outputs[edge.source, edge.source_port])
-            for edge in plan.graph.incoming(node)
-        ):
-            reached.add(node)
-    return target in reached
-
-
-def carries_audio(caps: Caps) -> bool:
-    """Whether audio may have these caps."""
-    return caps.formats is None or any(item.media == "audio" for item in caps.formats)
-
-
-def fixed(caps: Caps, field: str) -> int | None:
-    """The one value that a field of audio has in these caps."""
-    values = {
-        constraint.value if isinstance(constraint := item.get(field), Exact) else None
-        for item in caps.formats or ()
-        if item.media == "audio"
-    }
-    value = values.pop() if len(values) == 1 else None
-    return value if isinstance(value, int) else None
 
 
 def silence(channels: int, sample_rate: int) -> Audio:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from remotemedia.node import Node
 from remotemedia.registry import default_registry
 from remotemedia.wav import Encoding, WavWriter
 from remotemedia_wasm.ends import BlockWriter, View
+from remotemedia_wasm.ring_signal import MakeWake, RingSignal
 
 _FLOAT32 = np.dtype(np.float32)
 QUALITY = "medium"  # of the resampling of what a graph gives out at another rate than the page's
@@ -49,22 +49,21 @@ class SpeakerSink:
     live : bool
         Never wait for room.
     make_wake : callable
-        Makes of a Python function one that JavaScript calls.
+        See `MakeWake`.
     """
 
     def __init__(
         self,
         writer: BlockWriter,
         live: bool,
-        make_wake: Callable[[Callable[[], None]], Any],
+        make_wake: MakeWake,
     ) -> None:
         self._writer = writer
         self._rate = writer.sampleRate
         self._channels = writer.channels
         self._longest = writer.maxFrames
         self._live = live
-        self._wake = make_wake(self._on_room)
-        self._waiting: asyncio.Future[None] | None = None
+        self._signal = RingSignal(make_wake)
         self._parts: dict[int, View] = {}
         self._chain: list[Node] = []
         self._format: tuple[object, ...] = ()
@@ -108,10 +107,8 @@ class SpeakerSink:
 
     def close(self) -> None:
         """Let go of the ring."""
-        if self._waiting is not None:
-            self._waiting.cancel()
         self._writer.close()
-        self._wake.destroy()
+        self._signal.close()
 
     async def _put(self, audio: Audio) -> None:
         channels, frames = audio.samples.shape
@@ -122,7 +119,7 @@ class SpeakerSink:
                 part = np.ascontiguousarray(part[:, start : start + count])
             if not self._live:
                 while self._writer.room() < count:
-                    await self._room(count)
+                    await self._signal.wait(self._writer.arm, count)
             self._part(channels * count).assign(part)
             self._writer.put(count, channels)
 
@@ -133,15 +130,6 @@ class SpeakerSink:
                 self._parts.clear()
             part = self._parts[size] = self._writer.staging.subarray(0, size)
         return part
-
-    async def _room(self, frames: int) -> None:
-        self._waiting = asyncio.get_running_loop().create_future()
-        self._writer.arm(self._wake, frames)
-        await self._waiting
-
-    def _on_room(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
     def _convert(self, audio: Audio) -> Iterable[Audio]:
         given = (audio.sample_rate, audio.samples.dtype, audio.samples.shape[0])

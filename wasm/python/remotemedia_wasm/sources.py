@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from remotemedia.errors import MediaFileError
 from remotemedia.session.session import Session
 from remotemedia.wav import WavDecoder
 from remotemedia_wasm.ends import BlockReader, View
+from remotemedia_wasm.ring_signal import MakeWake, RingSignal
 
 LOST = 1 << 30  # a bit of what `BlockReader.take` gives
 PIECE = 1 << 20  # bytes of a WAV file that are decoded at once
@@ -32,7 +32,7 @@ class RingSource:
     to : str or None
         The port.
     make_wake : callable
-        Makes of a Python function one that JavaScript calls.
+        See `MakeWake`.
     """
 
     def __init__(
@@ -40,13 +40,12 @@ class RingSource:
         session: Session,
         reader: BlockReader,
         to: str | None,
-        make_wake: Callable[[Callable[[], None]], Any],
+        make_wake: MakeWake,
     ) -> None:
         self._session = session
         self._reader = reader
         self.to = to
-        self._wake = make_wake(self._on_ready)
-        self._waiting: asyncio.Future[None] | None = None
+        self._signal = RingSignal(make_wake)
         self._parts: dict[int, View] = {reader.blockFrames: reader.staging}
 
     async def run(self) -> None:
@@ -62,7 +61,7 @@ class RingSource:
         while True:
             frames = take()
             if frames == 0:
-                await self._ready()
+                await self._signal.wait(reader.arm)
                 continue
             if frames < 0:
                 return
@@ -83,7 +82,7 @@ class RingSource:
     def close(self) -> None:
         """Let go of the ring."""
         self._reader.close()
-        self._wake.destroy()
+        self._signal.close()
 
     def _part(self, frames: int) -> View:
         """The start of the staging that a short block is in: in front of a gap, at the end."""
@@ -92,15 +91,6 @@ class RingSource:
         part = self._reader.staging.subarray(0, self._reader.channels * frames)
         self._parts[frames] = part
         return part
-
-    async def _ready(self) -> None:
-        self._waiting = asyncio.get_running_loop().create_future()
-        self._reader.arm(self._wake)
-        await self._waiting
-
-    def _on_ready(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
 
 async def play_wav(session: Session, file: View, to: str | None, block_ms: float) -> float:
