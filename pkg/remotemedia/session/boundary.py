@@ -59,7 +59,7 @@ class Boundary(Outlet):
         self.target = target
         self.capacity = capacity
         self.overflow = overflow
-        self.packets: deque[tuple[int, Packet]] = deque()
+        self.packets: deque[Packet] = deque()
         self.entered = 0
         self.delivered = 0
         self.dropped: dict[str, int] = {}
@@ -71,9 +71,9 @@ class Boundary(Outlet):
     @property
     def full(self) -> bool:
         """Whether a packet would have to wait."""
-        return (
+        return self.overflow == "block" and (
             len(self.packets) >= self.capacity or bool(self._senders)
-        ) and self.overflow == "block"
+        )
 
     def offer(self, packet: Packet) -> bool:
         """Take the packet, or lose one as the overflow policy says; False if it has to wait."""
@@ -107,7 +107,8 @@ class Boundary(Outlet):
 
     def take(self) -> Packet:
         """The oldest packet; makes room for a sender that waits."""
-        packet = self.packets.popleft()[1]
+        packet = self.packets.popleft()
+        self.inbox.arrivals.remove(self)  # the first, as a rule
         self.delivered += 1
         if self._senders:
             self._let_in()
@@ -120,8 +121,7 @@ class Boundary(Outlet):
 
     def clear(self, reason: str) -> None:
         """Drop all that waits, in the queue and in front of it."""
-        self._count_dropped(reason, len(self.packets))
-        self.packets.clear()
+        self._lose(reason, len(self.packets))
         while self._senders:
             turn, _packet = self._senders.popleft()
             if not turn.done():
@@ -142,10 +142,13 @@ class Boundary(Outlet):
         )
 
     def _append(self, packet: Packet) -> None:
-        self.packets.append((self.inbox.ticket(), packet))
-        if len(self.packets) > self.max_depth:
-            self.max_depth = len(self.packets)
-        self.inbox.wake()
+        packets, inbox = self.packets, self.inbox
+        packets.append(packet)
+        inbox.arrivals.append(self)
+        if len(packets) > self.max_depth:
+            self.max_depth = len(packets)
+        if inbox.waiters:
+            wake_all(inbox.waiters)
 
     def _let_in(self) -> None:
         """Move the packet of the sender that waits longest into the queue.
@@ -160,12 +163,17 @@ class Boundary(Outlet):
                 return
 
     def _make_room(self, policy: str) -> None:
-        lost = len(self.packets) if policy == "latest" else 1
-        if policy == "latest":
-            self.packets.clear()
-        elif policy == "drop_oldest":
+        if policy == "drop_newest":
+            self._count_dropped(policy, 1)
+        else:
+            self._lose(policy, len(self.packets) if policy == "latest" else 1)
+
+    def _lose(self, reason: str, count: int) -> None:
+        """Drop the oldest ones."""
+        for _ in range(count):
             self.packets.popleft()
-        self._count_dropped(policy, lost)
+            self.inbox.arrivals.remove(self)
+        self._count_dropped(reason, count)
 
     def _count_dropped(self, reason: str, count: int) -> None:
         if count:
@@ -173,25 +181,29 @@ class Boundary(Outlet):
 
 
 class Inbox:
-    """The boundaries of one consumer, read in the order of arrival."""
+    """The boundaries of one consumer, read in the order of arrival.
 
-    __slots__ = ("_error", "_tickets", "_waiters", "boundaries")
+    Attributes
+    ----------
+    boundaries : list of Boundary
+    arrivals : deque of Boundary
+        For each packet that waits in one of them, that one.
+    waiters : list of Future
+        See `wait_in`.
+    """
+
+    __slots__ = ("_error", "arrivals", "boundaries", "waiters")
 
     def __init__(self) -> None:
         self.boundaries: list[Boundary] = []
-        self._tickets = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self.arrivals: deque[Boundary] = deque()
+        self.waiters: list[asyncio.Future[None]] = []
         self._error: BaseException | None = None
-
-    def ticket(self) -> int:
-        """The next number of arrival."""
-        self._tickets += 1
-        return self._tickets
 
     def wake(self) -> None:
         """Let the consumer look again."""
-        if self._waiters:
-            wake_all(self._waiters)
+        if self.waiters:
+            wake_all(self.waiters)
 
     def fail(self, error: BaseException) -> None:
         """Make the consumer raise this once what waits has been read."""
@@ -206,11 +218,7 @@ class Inbox:
 
     def oldest(self) -> Boundary | None:
         """The boundary whose first packet came first; None when nothing waits."""
-        boundaries = self.boundaries
-        if len(boundaries) == 1:
-            return boundaries[0] if boundaries[0].packets else None
-        waiting = [boundary for boundary in boundaries if boundary.packets]
-        return min(waiting, key=lambda boundary: boundary.packets[0][0], default=None)
+        return self.arrivals[0] if self.arrivals else None
 
     async def next(self) -> Boundary | None:
         """Wait for a packet; None once all boundaries have ended and are empty."""
@@ -222,7 +230,7 @@ class Inbox:
                 raise self._error
             if self.ended:
                 return None
-            await wait_in(self._waiters)
+            await wait_in(self.waiters)
 
 
 def wake_all(waiters: list[asyncio.Future[None]]) -> None:

@@ -92,10 +92,20 @@ class Chain:
         The one link behind the last step, where there is just one for its default port. What goes
         through it at the end of a pass is counted when the passes are folded.
     barren : int
-        Whole passes since then whose last call emitted nothing.
+        Whole passes since then whose last call gave no plain item for that link.
     """
 
-    __slots__ = ("_suffixes", "barren", "calls", "link", "links", "stamp", "stamps", "steps")
+    __slots__ = (
+        "_short",
+        "_suffixes",
+        "barren",
+        "calls",
+        "link",
+        "links",
+        "stamp",
+        "stamps",
+        "steps",
+    )
 
     def __init__(self, steps: tuple[Step, ...], calls: tuple[Callable[[Data], Any], ...]) -> None:
         self.steps = steps
@@ -107,6 +117,7 @@ class Chain:
         self.links = last.routes.get(last.default, ()) if last else ()
         self.link = self.links[0] if len(self.links) == 1 else None
         self._suffixes: dict[int, Chain] = {}
+        self._short: dict[int, list[float]] = {}  # rows of passes that went only part of the way
 
     def suffix(self, start: int) -> Chain:
         """The chain from a later step on, where items of a node that emits several go on."""
@@ -116,27 +127,36 @@ class Chain:
         return rest
 
     def fold(self, rows: int = FOLD_ROWS) -> None:
-        """Sort the clock readings of whole passes into histograms once there are `rows` of them.
+        """Sort the clock readings of passes into histograms once there are `rows` of them.
 
         A row that is not whole stays: a pass may have been cut off by an interrupt.
         """
         for rest in self._suffixes.values():
             rest.fold(rows)
+        for kept, readings in self._short.items():
+            if len(readings) >= max(rows, 1) * (kept + 1):
+                self._record(readings, kept)
         stamps, width = self.stamps, len(self.calls) + 1
         if len(stamps) < max(rows, 1) * width:
             return
         whole = len(stamps) - len(stamps) % width
         rest_of_row = stamps[whole:]
         del stamps[whole:]
-        # Packing a list of floats is 2 to 4 times quicker than np.fromiter or np.array.
-        packed = struct.pack(f"{whole}d", *stamps)
+        passes = self._record(stamps, len(self.calls))
         stamps[:] = rest_of_row
-        table = np.frombuffer(packed).reshape(-1, width)
-        durations = np.subtract(table[:, 1:].T, table[:, :-1].T, order="C")
         if self.link is not None:
-            self.link.count += len(table) - self.barren
+            self.link.count += passes - self.barren
             self.barren = 0
-        add_rows([step.latency for step in self.steps], durations)
+
+    def _record(self, readings: list[float], calls: int) -> int:
+        """Empty a table of clock readings into the histograms of the first steps; its rows."""
+        # Packing a list of floats is 2 to 4 times quicker than np.fromiter or np.array.
+        packed = struct.pack(f"{len(readings)}d", *readings)
+        readings.clear()
+        table = np.frombuffer(packed).reshape(-1, calls + 1)
+        durations = np.subtract(table[:, 1:].T, table[:, :-1].T, order="C")
+        add_rows([step.latency for step in self.steps[:calls]], durations)
+        return len(table)
 
     def end_row(self, kept: int) -> None:
         """Take back the row of a pass that went only part of the way.
@@ -146,12 +166,14 @@ class Chain:
         kept : int
             How many of its calls are recorded.
         """
-        width = len(self.calls) + 1
-        length = len(self.stamps) % width or width
-        row = self.stamps[-length:]
-        del self.stamps[-length:]
-        for step, then, now in zip(self.steps, row, row[1 : kept + 1], strict=False):
-            step.latency.record(now - then)
+        stamps, width = self.stamps, len(self.calls) + 1
+        start = len(stamps) - (len(stamps) % width or width)
+        if kept:
+            short = self._short.get(kept)
+            if short is None:
+                short = self._short[kept] = []
+            short += stamps[start : start + kept + 1]
+        del stamps[start:]
 
     @property
     def position(self) -> int:

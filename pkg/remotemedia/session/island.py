@@ -2,14 +2,15 @@
 
 An item runs on through the island depth-first, in the order in which the connections are written,
 before the node that emitted it is asked for its next one. What leaves the island is handed to the
-driver one item at a time (`push` and `advance` return it), and nothing happens in between: so a
-driver can wait for room behind the island, or a generator can yield to its caller, at any item,
-and nothing is buffered and nothing is lost.
+driver one item at a time, and nothing happens in between: so a driver can wait for room behind the
+island, or a generator can yield to its caller, at any item, and nothing is buffered and nothing is
+lost. A driver takes an item in `deliver`, in the middle of the run; where it cannot, the run
+stops: `push` and `advance` return the item, and what is left to do waits in `stack`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -25,10 +26,13 @@ Delivery = tuple[Link, Data]
 """An item and the link by which it leaves the island."""
 Failure = Callable[[Step, BaseException], None]
 """Called with what a node raised, after its item was dropped."""
+Deliver = Callable[[Link, Data], bool]
+"""Takes an item that leaves the island by a link; False if it cannot now."""
 
 _DONE = object()
 
 MAX_READINGS = 1 << 20  # of the clock, that wait to be folded: 32 MiB of them
+MAX_NESTED = 16  # branches in branches that are run by calls of calls; deeper ones by the stack
 
 
 class _Fan:
@@ -36,10 +40,10 @@ class _Fan:
 
     __slots__ = ("data", "links", "next")
 
-    def __init__(self, links: tuple[Link, ...], data: Data) -> None:
+    def __init__(self, links: tuple[Link, ...], data: Data, begin: int = 0) -> None:
         self.links = links
         self.data = data
-        self.next = 0
+        self.next = begin
 
 
 class _Items:
@@ -67,15 +71,25 @@ class Island:
         Told of every item that a node failed on.
     clock : callable
         The profiling clock, s.
+    deliver : callable, optional
+        Takes what leaves the island; by default all of it is returned.
 
     Attributes
     ----------
+    stack : list
+        What is left to do: empty once all is done.
     rows : int
         Passes after which the readings of a chain are folded; a power of two.
     """
 
-    def __init__(self, on_failure: Failure, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        on_failure: Failure,
+        clock: Callable[[], float] = perf_counter,
+        deliver: Deliver | None = None,
+    ) -> None:
         self._on_failure = on_failure
+        self._deliver = deliver or _deliver_later
         self.clock = clock
         self.stack: list[_Fan | _Items] = []
         self.rows = FOLD_ROWS
@@ -88,8 +102,11 @@ class Island:
         rows = MAX_READINGS // max(1, 2 * len(self._chains))  # of a node: before it and after it
         self.rows = min(FOLD_ROWS, max(64, 1 << rows.bit_length() - 1))
 
-    def push(self, chain: Chain, data: Data) -> Delivery | None:
-        """Run one item through a chain, and on, until an item leaves the island.
+    def push(self, chain: Chain, data: Data, nested: int = 0) -> Delivery | None:
+        """Run one item through a chain, and on.
+
+        All is done when this returns, unless it returns an item or there is more in `stack` than
+        before: `advance` goes on.
 
         Real-time path: allocates what the nodes allocate and one clock reading per node.
         """
@@ -109,24 +126,21 @@ class Island:
                 else:
                     link = chain.link
                     if link is None:
-                        self._spread(chain.links, data)
-                        return None
+                        return self._spread(chain.links, data, nested)
                     if link.chain is None:
-                        return link, data
+                        return None if self._deliver(link, data) else (link, data)
                     chain = link.chain
                     continue
             except FAILURES as error:
                 self.failed(chain, error)
                 return None
-            self.take(chain, data)
-            return None
+            return self.take(chain, data, nested)
 
     def follow(self, chain: Chain, data: Data) -> Delivery | None:
         """Run an item on that came out of the end of a chain."""
         link = chain.link
         if link is None:
-            self._spread(chain.links, data)
-            return None
+            return self._spread(chain.links, data, 0)
         return (link, data) if link.chain is None else self.push(link.chain, data)
 
     def failed(self, chain: Chain, error: BaseException) -> None:
@@ -135,35 +149,27 @@ class Island:
         chain.end_row(position)
         self._fail(chain.steps[position], error)
 
-    def take(self, chain: Chain, result: Any) -> None:
-        """A call in a chain gave no plain item: the last clock reading tells which."""
-        position = chain.position - 1
-        step = chain.steps[position]
+    def take(self, chain: Chain, result: Any, nested: int = 0) -> Delivery | None:
+        """Go on with what is no plain item: the last clock reading tells which call gave it."""
+        done = chain.position
+        last = done == len(chain.calls)
         if result is None:
-            if position + 1 < len(chain.calls):
-                chain.end_row(position + 1)
-            else:
+            if last:
                 chain.barren += 1
-            return
-        if result.__class__ is Emit and position + 1 == len(chain.calls):
-            port: Any = result[0]  # whatever a node says
-            item = result[1]
-            links = step.routes.get(port) if isinstance(port, str) else None
-            if links is not None and item.__class__ in DATA_TYPES:  # one item: nothing to iterate
-                chain.end_row(position + 1)
-                self._spread(links, item)
-                return
-        try:
-            items = iterate(result)
-        except FAILURES as error:
-            chain.end_row(position)
-            self._fail(step, error)
-            return
-        timed = items is result
-        chain.end_row(position if timed or items is None else position + 1)
-        step.unrecorded += timed  # until it ends
-        rest = chain.suffix(position + 1) if position + 1 < len(chain.calls) else None
-        self._start(step, result, items, rest, timed)
+            else:
+                chain.end_row(done)
+            return None
+        step, kind = chain.steps[done - 1], result.__class__
+        if kind is Emit:
+            result = (result,)
+        elif kind is not list and kind is not tuple:
+            self._begin(chain, done, result)
+            return None
+        if last:
+            chain.barren += 1
+            return self._run_list(step, result, None, nested)
+        chain.end_row(done)
+        return self._run_list(step, result, chain.suffix(done), nested)
 
     def advance(self) -> Delivery | None:
         """Go on until the next item leaves the island; None when all is done."""
@@ -177,9 +183,12 @@ class Island:
                 if frame.next == len(frame.links):
                     stack.pop()
                 link.count += 1
-                if link.chain is None:
+                if link.chain is not None:
+                    delivery = self.push(link.chain, frame.data)
+                elif not self._deliver(link, frame.data):
                     return link, frame.data
-                delivery = self.push(link.chain, frame.data)
+                else:
+                    continue
             else:
                 assert isinstance(frame, _Items)  # noqa: S101 - for the type checker
                 delivery = self._next_item(frame)
@@ -210,6 +219,83 @@ class Island:
                 self._close(frame)
 
     # -- what is not one item in, one item out -----------------------------------------------
+
+    def _spread(self, links: tuple[Link, ...], data: Data, nested: int) -> Delivery | None:
+        """Run an item on by several links; what is left when that stops goes on the stack."""
+        stack = self.stack
+        if nested >= MAX_NESTED:
+            stack.append(_Fan(links, data))
+            return None
+        depth = len(stack)
+        for count, link in enumerate(links, 1):
+            link.count += 1
+            if link.chain is None:
+                if self._deliver(link, data):
+                    continue
+                delivery: Delivery | None = (link, data)
+            else:
+                delivery = self.push(link.chain, data, nested + 1)
+                if delivery is None and len(stack) == depth:
+                    continue
+            if count < len(links):
+                stack.insert(depth, _Fan(links, data, count))
+            return delivery
+        return None
+
+    def _run_list(
+        self, step: Step, items: Sequence[Any], rest: Chain | None, nested: int
+    ) -> Delivery | None:
+        """Run the items of a list on, as `_spread` does."""
+        stack = self.stack
+        if nested >= MAX_NESTED:
+            stack.append(_Items(step, iter(items), rest, timed=False))
+            return None
+        depth = len(stack)
+        for count, item in enumerate(items, 1):
+            links = self._links(step, item)
+            if links is None:
+                return None
+            data = item[1] if item.__class__ is Emit else item
+            if rest is not None:
+                delivery = self.push(rest, data, nested + 1)
+            else:
+                delivery = self._spread(links, data, nested)
+            if delivery is not None or len(stack) != depth:
+                if count < len(items):
+                    stack.insert(depth, _Items(step, iter(items[count:]), rest, timed=False))
+                return delivery
+        return None
+
+    def _begin(self, chain: Chain, done: int, result: Any) -> None:
+        """What a node returned is to be iterated over: a generator, as a rule."""
+        step = chain.steps[done - 1]
+        try:
+            items = iterate(result)
+        except FAILURES as error:
+            chain.end_row(done - 1)
+            self._fail(step, error)
+            return
+        timed = items is result
+        chain.end_row(done - 1 if timed or items is None else done)
+        step.unrecorded += timed  # until it ends
+        rest = chain.suffix(done) if done < len(chain.calls) else None
+        self._start(step, result, items, rest, timed)
+
+    def _links(self, step: Step, item: Any) -> tuple[Link, ...] | None:
+        """Where an item goes that a node emitted; None if it broke the contract, which is told."""
+        self._emitted += 1
+        if not self._emitted & (self.rows - 1):  # a generator without end must not fill the memory
+            self.fold()
+        port: Any = step.default  # whatever a node says
+        if item.__class__ is Emit:
+            port, item = item
+        links = step.routes.get(port) if isinstance(port, str) else None
+        if links is not None and item.__class__ in DATA_TYPES:
+            return links
+        message = describe_output(step, item) if links is not None else no_such_port(step, port)
+        wrong = NodeOutputError(message, node=step.id, port=str(port))
+        self._fail(step, wrong, recorded=True)
+        return None
 
     def _start(
         self,
@@ -242,28 +328,16 @@ class Island:
                 step.unrecorded -= 1
                 step.latency.record(frame.elapsed)
             return None
-        port: Any = step.default
-        if item.__class__ is Emit:
-            port, item = item
-        self._emitted += 1
-        if not self._emitted & (self.rows - 1):  # a generator without end must not fill the memory
-            self.fold()
-        links = step.routes.get(port) if isinstance(port, str) else None
-        if links is None or item.__class__ not in DATA_TYPES:
+        links = self._links(step, item)
+        if links is None:
             self.stack.pop()
             self._close(frame)
-            message = describe_output(step, item) if links is not None else no_such_port(step, port)
-            wrong = NodeOutputError(message, node=step.id, port=str(port))
-            self._fail(step, wrong, recorded=True)
             return None
+        if item.__class__ is Emit:
+            item = item[1]
         if frame.rest is not None:
             return self.push(frame.rest, item)
-        self._spread(links, item)
-        return None
-
-    def _spread(self, links: tuple[Link, ...], data: Data) -> None:
-        if links:
-            self.stack.append(_Fan(links, data))
+        return self._spread(links, item, 0)
 
     def _close(self, frame: _Items) -> None:
         close = getattr(frame.items, "close", None)
@@ -277,6 +351,10 @@ class Island:
         step.errors += 1
         step.unrecorded += not recorded
         self._on_failure(step, error)
+
+
+def _deliver_later(link: Link, data: Data) -> bool:
+    return False
 
 
 def iterate(result: Any) -> Iterator[Any] | None:

@@ -16,14 +16,16 @@ class Outlet:
         Of the last packet: its number among those of the same sequence.
     """
 
-    __slots__ = ("_earlier", "node", "port", "sequence", "sub_sequence")
+    __slots__ = ("_before", "_earlier", "_newest", "node", "port", "sequence", "sub_sequence")
 
     def __init__(self, node: str, port: str) -> None:
         self.node = node
         self.port = port
         self.sequence = -1
         self.sub_sequence = 0
+        self._newest = -1
         self._earlier: dict[int, int] = {}
+        self._before: dict[int, int] = {}  # those that were in `_earlier` when it was full
 
     def number(self, sequence: int) -> int:
         """The sub-sequence number of the next packet that stems from `sequence`.
@@ -37,7 +39,14 @@ class Outlet:
         earlier = self._earlier
         earlier[self.sequence] = self.sub_sequence
         if len(earlier) > 1024:
-            del earlier[next(iter(earlier))]
+            self._before, self._earlier = earlier, {}
         self.sequence = sequence
-        self.sub_sequence = earlier.pop(sequence, -1) + 1
+        if sequence > self._newest:
+            self._newest = sequence
+            self.sub_sequence = 0
+        else:
+            found = self._earlier.pop(sequence, None)
+            if found is None:
+                found = self._before.get(sequence, -1)
+            self.sub_sequence = found + 1
         return self.sub_sequence

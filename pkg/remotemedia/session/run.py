@@ -180,8 +180,7 @@ class Run:
                 island.failed(chain, error)
                 continue
             if not plain:
-                island.take(chain, data)
-                yield from self._deliver(None)
+                yield from self._deliver(island.take(chain, data))
             elif outlet is not None:
                 straight = sequence
                 yield Packet(data, node, port, sequence)

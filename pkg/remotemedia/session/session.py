@@ -13,6 +13,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
+    Sequence,
 )
 from time import perf_counter
 from types import TracebackType
@@ -218,8 +219,8 @@ class Session:
 
     def offer(self, data: Data, to: str | None = None) -> bool:
         """As `send`, without waiting: False if the session is full, and nothing was taken then."""
-        accepting = self.accepting(data, to)
         ingress = self._router.ingress
+        accepting = self.accepting(data, to)
         for entry in accepting:
             if ingress[entry.node].full:
                 return False
@@ -230,7 +231,7 @@ class Session:
         self._sequence += 1
         return True
 
-    def accepting(self, data: Data, to: str | None = None) -> list[Entry]:
+    def accepting(self, data: Data, to: str | None = None) -> Sequence[Entry]:
         """Where `send` would put data of this format now.
 
         Raises
@@ -238,10 +239,13 @@ class Session:
         RemoteMediaError
             What `send` would raise.
         """
-        self._check_open()
+        if self._state != "open" or self._failure is not None:
+            self._check_open()
         entries = self._entries.get(to)
         if entries is None:
             entries = self._entries[to] = find_entries(self.plan, to)
+        if len(entries) == 1 and entries[0].accepts(data):
+            return entries
         accepting = [entry for entry in entries if entry.accepts(data)]
         if not accepting:
             raise refusal(data, entries)
