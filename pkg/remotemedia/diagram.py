@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from remotemedia.caps import Caps
 from remotemedia.graph import Edge, Graph
-from remotemedia.negotiation import Formats, check_declared
+from remotemedia.negotiation import Formats, negotiate
 
 _SHAPES = {"source": ("([", "])"), "sink": ("[[", "]]"), "inner": ("[", "]")}
 _UNSAFE = re.compile(r"[^A-Za-z0-9 _.,:;=/()\[\]*+-]")
@@ -19,7 +19,7 @@ _LONGEST = 120  # characters of a label
 
 def mermaid(graph: Graph) -> str:
     """A Mermaid flow chart, with the format on every edge."""
-    formats = check_declared(graph)
+    formats = negotiate(graph)
     names = {node_id: f"n{index}" for index, node_id in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
     for node_id in graph.nodes:
@@ -35,7 +35,7 @@ def mermaid(graph: Graph) -> str:
 
 def dot(graph: Graph) -> str:
     """A Graphviz digraph, with the format on every edge."""
-    formats = check_declared(graph)
+    formats = negotiate(graph)
     lines = [
         "digraph pipeline {",
         "    rankdir=LR;",
@@ -55,7 +55,7 @@ def dot(graph: Graph) -> str:
 
 def to_dict(graph: Graph) -> dict[str, object]:
     """Nodes with their ports, edges with their formats, and the order, as JSON-like data."""
-    formats = check_declared(graph)
+    formats = negotiate(graph)
     nodes = [
         {
             "id": node_id,

@@ -10,6 +10,7 @@
     ├── CapsError                media formats
     │   ├── CapsSyntaxError      the text form of caps, with the column
     │   ├── CapsMismatchError    two ends of an edge that share no format
+    │   ├── NegotiationLimitError  so many alternatives that formats do not settle
     │   └── FormatError          live data outside the caps of the port that it reached
     ├── DataError                a value that no data type accepts
     ├── WireError                bytes that are no valid frame; names field and offset
@@ -163,6 +164,12 @@ class CapsMismatchError(CapsError):
     """The two ends of an edge share no format."""
 
     code = "caps_mismatch"
+
+
+class NegotiationLimitError(CapsError):
+    """So many alternatives that formats were not settled within the bound."""
+
+    code = "negotiation_limit"
 
 
 class FormatError(CapsError):

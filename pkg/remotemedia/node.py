@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import msgspec
 
-from remotemedia.caps import Caps, parse_caps
+from remotemedia.caps import Caps, Relation, parse_caps, parse_relation
 from remotemedia.clock import Clock
 from remotemedia.data import Data
 from remotemedia.errors import CapsSyntaxError, NodeError, ParamsError, nearest
@@ -97,6 +97,10 @@ class Node:
     params. ``passthrough``: outputs have the format of the input. ``adaptive``: the node can
     produce whatever its consumers want, within what it declares. ``runtime_discovered``: known
     once open."""
+    relations: ClassVar[tuple[str, ...]] = ()
+    """How the formats of the ports depend on each other, in the text form of
+    `remotemedia.caps.relation`: ``("out = in except sample_rate",)``. A ``passthrough`` node needs
+    none: its outputs have the format of its first input where their media types allow it."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Packages beyond the core that the node imports, as requirements (``"scipy>=1.11"``)."""
     backends: ClassVar[tuple[str, ...]] = ()
@@ -131,17 +135,34 @@ class Node:
         return _ports(cls, "output_caps", OUTPUT)
 
     @classmethod
+    def port_relations(cls, params: NodeParams) -> tuple[Relation, ...]:
+        """How the formats of the ports depend on each other, given the parameters."""
+        if cls.relations:
+            return tuple(map(parse_relation, cls.relations))
+        inputs = cls.input_ports(params)
+        if cls.capabilities != "passthrough" or not inputs:
+            return ()
+        first, accepted = next(iter(inputs.items()))
+        return tuple(
+            Relation(port, first)
+            for port, caps in cls.output_ports(params).items()
+            if caps.intersect(accepted) is not None
+        )
+
+    @classmethod
     def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
         """What the output ports produce when the inputs have these formats.
 
-        The default is what is declared; for ``passthrough`` nodes the formats of the first input,
-        within what is declared.
+        The default follows `port_relations`, within what is declared. Only a node whose outputs
+        follow no such rule overrides it; formats are then not traced back through it.
         """
-        declared = cls.output_ports(params)
-        if cls.capabilities != "passthrough" or not inputs:
-            return declared
-        given = next(iter(inputs.values()))
-        return {port: given.intersect(caps) or caps for port, caps in declared.items()}
+        found = cls.output_ports(params)
+        for relation in cls.port_relations(params):
+            given = inputs.get(relation.other)
+            if given is not None and relation.port in found:
+                declared = found[relation.port]
+                found[relation.port] = relation.apply(declared, given) or declared
+        return found
 
     # -- life --------------------------------------------------------------------------------
 

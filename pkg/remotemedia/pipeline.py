@@ -16,7 +16,7 @@ from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
 from remotemedia.manifest.document import Source
-from remotemedia.negotiation import check_declared
+from remotemedia.negotiation import negotiate
 from remotemedia.plan import Plan, compile_plan
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Pipeline:
         ManifestError
             Lists every problem, formats that do not fit included.
         """
-        problems = check_declared(self.graph).problems
+        problems = negotiate(self.graph).problems
         if problems:
             raise ManifestError(self._manifest.locate(problems), self._manifest.source)
         return (*self._manifest.warnings, *self._manifest.locate(self._missing_executors()))

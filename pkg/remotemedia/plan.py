@@ -9,7 +9,7 @@ import msgspec
 
 from remotemedia.errors import CapsMismatchError, UnavailableError
 from remotemedia.graph import Edge, Graph, GraphNode
-from remotemedia.negotiation import Formats, check_declared
+from remotemedia.negotiation import Formats, negotiate
 from remotemedia.node import is_async, is_source
 
 
@@ -86,7 +86,7 @@ def compile_plan(graph: Graph) -> Plan:
                 f"{edge}: overflow 'coalesce' is not there yet: "
                 "use block, drop_oldest, drop_newest or latest"
             )
-    formats = check_declared(graph)
+    formats = negotiate(graph)
     if formats.problems:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
     placements = {node_id: place(node) for node_id, node in graph.nodes.items()}

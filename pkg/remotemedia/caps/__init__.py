@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remotemedia.caps.constraint import Constraint, Exact, OneOf, Range
 from remotemedia.caps.media import ANY, FIELDS, Caps, Format, differing_fields, make_format
+from remotemedia.caps.relation import Relation, parse_relation
 from remotemedia.caps.text import parse_caps
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "Format",
     "OneOf",
     "Range",
+    "Relation",
     "differing_fields",
     "make_format",
     "parse_caps",
+    "parse_relation",
 ]

@@ -86,13 +86,23 @@ class Format(msgspec.Struct, frozen=True):
         """What both accept; None when that is nothing."""
         if self.media != other.media:
             return None
-        fields: dict[str, Constraint | None] = dict(self.fields)
+        if self.fields == other.fields or not other.fields:
+            return self
+        if not self.fields:
+            return other
+        fields: dict[str, Constraint] = dict(self.fields)
+        known, narrowed = len(fields), False
         for name, theirs in other.fields:
             ours = fields.get(name)
             both = theirs if ours is None else intersect(ours, theirs)
             if both is None:
                 return None
+            narrowed |= both is not ours
             fields[name] = both
+        if not narrowed:
+            return self
+        if len(fields) == known:  # in order already
+            return Format(self.media, tuple(fields.items()))
         return Format(self.media, _ordered(self.media, fields))
 
     def is_subset(self, other: Format) -> bool:
@@ -131,8 +141,12 @@ class Caps(msgspec.Struct, frozen=True):
         """What both accept, in this one's order of preference; None when that is nothing."""
         if self.formats is None:
             return other
-        if other.formats is None:
+        if other.formats is None or self is other:
             return self
+        if len(self.formats) == 1 == len(other.formats):
+            ours = self.formats[0]
+            one = ours.intersect(other.formats[0])
+            return None if one is None else self if one is ours else Caps((one,))
         both = [a.intersect(b) for a in self.formats for b in other.formats]
         kept = tuple(dict.fromkeys(item for item in both if item is not None))
         return Caps(kept) if kept else None
@@ -169,6 +183,7 @@ def differing_fields(produced: Format, accepted: Format) -> Iterable[tuple[str, 
 def _ordered(
     media: str, fields: Mapping[str, Constraint | None]
 ) -> tuple[tuple[str, Constraint], ...]:
+    get = fields.get
     return tuple(
-        (name, constraint) for name in FIELDS[media] if (constraint := fields.get(name)) is not None
+        [(name, constraint) for name in FIELDS[media] if (constraint := get(name)) is not None]
     )

@@ -13,6 +13,7 @@ A word is made of letters, digits and ``_ / + * - .``; other text is quoted.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from remotemedia.caps.constraint import NUMBER, Constraint, Exact, Range, Value, one_of
@@ -33,6 +34,7 @@ _TOKEN = re.compile(
 MAX_LENGTH = 4096  # characters; a declaration is a line
 
 
+@lru_cache(4096)
 def parse_caps(text: str) -> Caps:
     """Read the text form.
 

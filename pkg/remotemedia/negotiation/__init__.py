@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remotemedia.negotiation.declared import Formats, check_declared
+from remotemedia.negotiation.negotiate import Formats, Reasoning, negotiate
 from remotemedia.negotiation.suggestion import suggest
 
-__all__ = ["Formats", "check_declared", "suggest"]
+__all__ = ["Formats", "Reasoning", "negotiate", "suggest"]

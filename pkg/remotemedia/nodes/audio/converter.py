@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from remotemedia.caps import Caps, Constraint
+from remotemedia.caps import Caps, Constraint, Relation
 from remotemedia.node import INPUT, OUTPUT, Node, NodeParams
 
 
@@ -21,11 +21,9 @@ class Converter(Node):
     @classmethod
     def output_ports(cls, params: NodeParams) -> dict[str, Caps]:
         """Everything that it takes, with its own fields set."""
-        return cls.output_formats(params, {})
+        return {OUTPUT: cls.input_ports(params)[INPUT].with_fields(cls.sets(params))}
 
     @classmethod
-    def output_formats(cls, params: NodeParams, inputs: Mapping[str, Caps]) -> dict[str, Caps]:
-        """The format of the input, with its own fields set."""
-        accepted = cls.input_ports(params)[INPUT]
-        given = accepted.intersect(inputs.get(INPUT, accepted)) or accepted
-        return {OUTPUT: given.with_fields(cls.sets(params))}
+    def port_relations(cls, params: NodeParams) -> tuple[Relation, ...]:
+        """All but its own fields stay."""
+        return (Relation(OUTPUT, INPUT, but=frozenset(cls.sets(params))),)

@@ -1,0 +1,477 @@
+"""Negotiation: what every port of a graph carries, and why.
+
+1. *Forward*, edge by edge from the sources down: edges whose two ends share nothing are found
+   where a reader looks for them, each by itself.
+2. *Jointly*: ports that carry the same format are one variable (an output port and all that it
+   feeds through nodes that keep the format), tied to others by the relations of nodes. All that
+   is accepted anywhere narrows them, in both directions, to a fixpoint; see `solve`.
+3. *Choice*: what an adaptive node may choose is fixed, nearest to what it is fed.
+4. *Promise*, forward again: which inputs may still be given what they do not accept, so that
+   items have to be checked while running.
+
+Rules. An output port carries one format, the same on all its connections. Several connections
+into one input port may carry different ones, unless a relation of the node involves that port:
+then they have to be the same, if they can be of one media type at all. A range or a list that a
+node declares for an output is what may come; it fits if some of it is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from remotemedia.caps import ANY, Caps, Format, Relation
+from remotemedia.errors import Problem
+from remotemedia.graph import Edge, Graph, GraphNode
+from remotemedia.negotiation.fixate import nearest_format
+from remotemedia.negotiation.solve import Conflict, Tie, incidence, narrow, solve
+from remotemedia.negotiation.suggestion import differences, suggest
+from remotemedia.node import Node
+
+Port = tuple[str, str]
+"""Node id and port."""
+Cell = tuple[str, str, bool]
+"""Node id, port, and whether it is an output port."""
+
+
+_VERBS = {"adaptive": "can produce", "runtime_discovered": "may produce"}
+
+
+class Claim(NamedTuple):
+    """One demand on what a port carries.
+
+    Attributes
+    ----------
+    text : str
+        ``vad:in (EnergyVAD) accepts``
+    caps : Caps
+    edge : Edge or None
+        The connection by which the demand reaches the port; None for the port's own.
+    """
+
+    text: str
+    caps: Caps
+    edge: Edge | None
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.caps}"
+
+
+class Reasoning(msgspec.Struct, frozen=True):
+    """How the format of one edge came about.
+
+    Attributes
+    ----------
+    edge : str
+        ``mic:out → vad:in``
+    format : str
+        What it carries.
+    steps : tuple of str
+        What narrowed it, in order.
+    """
+
+    edge: str
+    format: str
+    steps: tuple[str, ...]
+
+
+class Formats(msgspec.Struct, frozen=True, eq=False):
+    """What every port carries.
+
+    Attributes
+    ----------
+    inputs, outputs : mapping of (node, port) to Caps
+        As far as it is known before data flows.
+    edges : mapping of Edge to Caps
+        What each edge carries.
+    unproven : frozenset of (node, port)
+        Inputs that may be given what they do not accept, so that each item has to be checked.
+    problems : tuple of Problem
+        Edges that can never work.
+    explain : callable
+        Tells how the format of an edge came about.
+    """
+
+    inputs: Mapping[Port, Caps]
+    outputs: Mapping[Port, Caps]
+    edges: Mapping[Edge, Caps]
+    unproven: frozenset[Port]
+    problems: tuple[Problem, ...]
+    explain: Callable[[Edge], Reasoning]
+
+
+def negotiate(graph: Graph) -> Formats:
+    """Find what every port carries; deterministic.
+
+    The word of a node from outside this package is not taken for granted: what it emits is checked
+    where it arrives.
+
+    Raises
+    ------
+    NegotiationLimitError
+        So many alternatives that no answer was found within the bound.
+    """
+    return _Negotiation(graph).run()
+
+
+class _Negotiation:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.problems: list[Problem] = []
+        self.bad: set[Edge] = set()
+        self.relations: dict[str, tuple[Relation, ...]] = {}
+        self.mixed: set[str] = set()  # nodes with a port that is fed several media types
+        self.chosen: dict[Port, Caps] = {}
+        self.notes: dict[int, list[str]] = {}  # of a variable: what was chosen, and why
+        self._parent: dict[Cell, Cell] = {}
+        self.claims: list[list[Claim]] = []
+        self.domains: list[Caps] = []
+        self.index: dict[Cell, int] = {}
+
+    def run(self) -> Formats:
+        produced = self._forward(report=True)
+        self._unite(produced)
+        ties = self._tie()
+        self._solve(ties)
+        self._choose(ties, produced)
+        return self._formats(self._forward(report=False) if self.chosen else produced)
+
+    # -- forward -----------------------------------------------------------------------------
+
+    def _forward(self, report: bool) -> dict[Port, Caps]:
+        """What the output ports produce, as far as it follows from what is before them."""
+        graph = self.graph
+        produced: dict[Port, Caps] = {}
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            arriving: dict[str, list[Caps]] = {port: [] for port in node.inputs}
+            for edge in graph.incoming(node_id):
+                if edge in self.bad:
+                    continue
+                given = produced[edge.source, edge.source_port]
+                accepted = node.inputs[edge.target_port]
+                both = given.intersect(accepted)
+                if both is not None:
+                    arriving[edge.target_port].append(both)
+                elif report:
+                    self.bad.add(edge)
+                    self.problems.append(_mismatch(graph, edge, given, accepted))
+            formats: Mapping[str, Caps] = {}
+            if _follows_inputs(node):
+                formats = node.cls.output_formats(
+                    node.params,
+                    {port: _union(arriving[port], caps) for port, caps in node.inputs.items()},
+                )
+            for port, declared in node.outputs.items():
+                found = formats.get(port, declared)
+                if formats and found is not declared:
+                    found = found.intersect(declared) or found  # an override narrows further
+                produced[node_id, port] = self.chosen.get((node_id, port), found)
+        return produced
+
+    # -- jointly -----------------------------------------------------------------------------
+
+    def _unite(self, produced: Mapping[Port, Caps]) -> None:
+        """One variable for all ports that carry the same format, and all claims on it."""
+        graph = self.graph
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            relations = self._relations_of(node, produced)
+            self.relations[node_id] = relations
+            tied = {relation.other for relation in relations} | {
+                relation.port for relation in relations
+            }
+            for edge in graph.incoming(node_id):
+                if edge not in self.bad and edge.target_port in tied:
+                    self._join(
+                        (edge.source, edge.source_port, True), (node_id, edge.target_port, False)
+                    )
+            for relation in relations:
+                if relation.is_identity:
+                    self._join(_cell(node, relation.other), _cell(node, relation.port))
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            for port, caps in node.inputs.items():
+                text = f"{node_id}:{port} ({node.node_type}) accepts"
+                for edge in graph.incoming(node_id):
+                    if edge.target_port == port and edge not in self.bad:
+                        source = (edge.source, edge.source_port, True)
+                        self._claim(source, Claim(text, caps, edge))
+                if not any(edge.target_port == port for edge in graph.incoming(node_id)):
+                    self._claim((node_id, port, False), Claim(text, caps, None))
+            behaviour = node.cls.capabilities
+            for port, declared in node.outputs.items():
+                caps = declared
+                if _is_opaque(node) or node_id in self.mixed:
+                    caps = produced[node_id, port]
+                text = f"{node_id}:{port} ({node.node_type}) {_VERBS.get(behaviour, 'produces')}"
+                self._claim((node_id, port, True), Claim(text, caps, None))
+
+    def _relations_of(self, node: GraphNode, produced: Mapping[Port, Caps]) -> tuple[Relation, ...]:
+        """The relations of a node, without those of a port that is fed several media types."""
+        if _is_opaque(node):
+            return ()
+        relations = node.cls.port_relations(node.params)
+        if not relations:
+            return ()
+        mixed = set()
+        for port in {relation.other for relation in relations} & set(node.inputs):
+            common: set[str] | None = None
+            for edge in self.graph.incoming(node.id):
+                if edge.target_port != port or edge in self.bad:
+                    continue
+                given = produced[edge.source, edge.source_port].intersect(node.inputs[port])
+                if given is not None and given.formats is not None:
+                    media = {item.media for item in given.formats}
+                    common = media if common is None else common & media
+            if common is not None and not common:
+                mixed.add(port)
+        if mixed:
+            self.mixed.add(node.id)
+        return tuple(relation for relation in relations if relation.other not in mixed)
+
+    def _join(self, a: Cell, b: Cell) -> None:
+        self._parent[self._root(b)] = self._root(a)
+
+    def _root(self, cell: Cell) -> Cell:
+        parent = self._parent
+        while (above := parent.setdefault(cell, cell)) != cell:
+            parent[cell] = parent[above]
+            cell = above
+        return cell
+
+    def _variable(self, cell: Cell) -> int:
+        root = self._root(cell)
+        found = self.index.get(root)
+        if found is None:
+            found = self.index[root] = len(self.domains)
+            self.domains.append(ANY)
+            self.claims.append([])
+        return found
+
+    def _claim(self, cell: Cell, claim: Claim) -> None:
+        """Narrow a variable by a demand; one that leaves nothing is a problem, and is let go."""
+        variable = self._variable(cell)
+        before = self.domains[variable]
+        after = before.intersect(claim.caps)
+        if after is None:
+            self._clash(variable, cell, claim)
+            return
+        self.claims[variable].append(claim)
+        self.domains[variable] = after
+
+    def _clash(self, variable: int, cell: Cell, claim: Claim) -> None:
+        claims = self.claims[variable]
+        other = next((one for one in claims if one.caps.intersect(claim.caps) is None), claims[-1])
+        edge = claim.edge or next(
+            (each for each in self.graph.outgoing(cell[0]) if each.source_port == cell[1]), None
+        )
+        if edge is None:
+            node = self.graph.nodes[cell[0]]
+            message = f"{node.id} ({node.node_type}) keeps the format, but {other}, and {claim}"
+            self.problems.append(Problem(message, ("nodes", node.index)))
+            return
+        if edge is claim.edge:
+            produced, accepted = other.caps, claim.caps
+            why = f"{edge.source}:{edge.source_port} has one format for all that it is connected to"
+        else:
+            produced, accepted = claim.caps, other.caps
+            target = self.graph.nodes[edge.target]
+            why = (
+                f"{edge.target}:{edge.target_port} ({target.node_type}) hands the format on, "
+                "so all that is connected to it has to have the same"
+            )
+        self.bad.add(edge)
+        fix = suggest(produced, accepted)
+        self.problems.append(
+            Problem(
+                f"{edge}: {why}, but {other}, and {claim}: {differences(produced, accepted)}"
+                + (f"; {fix}" if fix else ""),
+                edge.path,
+            )
+        )
+
+    def _tie(self) -> list[Tie]:
+        ties = []
+        for node_id, relations in self.relations.items():
+            node = self.graph.nodes[node_id]
+            for relation in relations:
+                if not relation.is_identity:
+                    a = self._variable(_cell(node, relation.port))
+                    b = self._variable(_cell(node, relation.other))
+                    ties.append(Tie(a, b, relation, node_id))
+        return ties
+
+    def _solve(self, ties: list[Tie]) -> None:
+        """Narrow by the ties; one that cannot be satisfied is a problem, and is let go."""
+        while True:
+            domains = list(self.domains)
+            conflict = solve(domains, ties)
+            if conflict is None:
+                self.domains = domains
+                return
+            self._contradiction(ties.pop(conflict.tie), conflict)
+
+    def _contradiction(self, tie: Tie, conflict: Conflict) -> None:
+        node = self.graph.nodes[tie.node]
+        relation = tie.relation
+        sides = {tie.a: relation.port, tie.b: relation.other}
+        narrowed = sides[conflict.narrowed]
+        other = relation.other if narrowed == relation.port else relation.port
+        edges = [
+            edge
+            for edge in (*self.graph.incoming(node.id), *self.graph.outgoing(node.id))
+            if edge not in self.bad
+        ]
+        where = edges[0].path if edges else ("nodes", node.index)
+        self.problems.append(
+            Problem(
+                f"{node.id} ({node.node_type}) keeps to {relation}, but {node.id}:{narrowed} can "
+                f"only be {conflict.domain} and {node.id}:{other} only {conflict.other}",
+                where,
+            )
+        )
+
+    # -- choice ------------------------------------------------------------------------------
+
+    def _choose(self, ties: Sequence[Tie], produced: Mapping[Port, Caps]) -> None:
+        graph = self.graph
+        of = incidence(ties)
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            if node.cls.capabilities != "adaptive":
+                continue
+            fed = self._fed(node, produced)
+            for port in node.outputs:
+                variable = self._variable((node_id, port, True))
+                domain = self.domains[variable]
+                if domain.formats is None:
+                    continue
+                for choice in nearest_format(domain.formats, fed):
+                    attempt = list(self.domains)
+                    attempt[variable] = Caps((choice,))
+                    if narrow(attempt, ties, [variable], of) is None:
+                        self.domains = attempt
+                        break
+                self.chosen[node_id, port] = self.domains[variable]
+                near = f", nearest to {fed} that it is fed" if fed else ""
+                self.notes.setdefault(variable, []).append(
+                    f"{node_id}:{port} ({node.node_type}) adapts: "
+                    f"{self.domains[variable]} is chosen{near}"
+                )
+
+    def _fed(self, node: GraphNode, produced: Mapping[Port, Caps]) -> Format | None:
+        """What the first input of a node is fed, if that is one format."""
+        for edge in self.graph.incoming(node.id):
+            if edge.target_port != next(iter(node.inputs)) or edge in self.bad:
+                continue
+            given = self.domains[self._variable((edge.source, edge.source_port, True))]
+            if given.formats is not None and len(given.formats) == 1:
+                return given.formats[0]
+        return None
+
+    # -- result ------------------------------------------------------------------------------
+
+    def _formats(self, promised: Mapping[Port, Caps]) -> Formats:
+        graph = self.graph
+        inputs: dict[Port, Caps] = {}
+        outputs: dict[Port, Caps] = {}
+        edges: dict[Edge, Caps] = {}
+        unproven: set[Port] = set()
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            for port, accepted in node.inputs.items():
+                carried = []
+                for edge in graph.incoming(node_id):
+                    if edge.target_port != port:
+                        continue
+                    given = promised[edge.source, edge.source_port]
+                    if edge in self.bad:
+                        edges[edge] = given
+                        continue
+                    cell = (edge.source, edge.source_port, True)
+                    edges[edge] = self._domain(cell).intersect(accepted) or accepted
+                    carried.append(edges[edge])
+                    source = graph.nodes[edge.source]
+                    if not (_is_ours(source) and _promises(source) and given.is_subset(accepted)):
+                        unproven.add((node_id, port))
+                if carried:
+                    inputs[node_id, port] = _union(carried, accepted)
+                else:
+                    inputs[node_id, port] = self._domain((node_id, port, False), accepted)
+            for port in node.outputs:
+                outputs[node_id, port] = self._domain((node_id, port, True))
+        return Formats(
+            inputs,
+            outputs,
+            edges,
+            frozenset(unproven),
+            tuple(self.problems),
+            lambda edge: self._reasoning(edge, edges[edge]),
+        )
+
+    def _domain(self, cell: Cell, default: Caps = ANY) -> Caps:
+        root = self._root(cell)
+        return self.domains[self.index[root]] if root in self.index else default
+
+    def _reasoning(self, edge: Edge, carried: Caps) -> Reasoning:
+        variable = self._variable((edge.source, edge.source_port, True))
+        so_far, steps = ANY, []
+        for claim in self.claims[variable]:
+            narrowed = so_far.intersect(claim.caps) or so_far
+            if narrowed != so_far:
+                steps.append(str(claim))
+            so_far = narrowed
+        steps += self.notes.get(variable, [])
+        return Reasoning(str(edge), str(carried), tuple(steps))
+
+
+def _cell(node: GraphNode, port: str) -> Cell:
+    return node.id, port, port in node.outputs and port not in node.inputs
+
+
+def _is_ours(node: GraphNode) -> bool:
+    return node.cls.__module__.startswith("remotemedia.")
+
+
+def _promises(node: GraphNode) -> bool:
+    """Whether what a node declares is what it will do."""
+    return node.cls.capabilities != "runtime_discovered"
+
+
+def _follows_inputs(node: GraphNode) -> bool:
+    """Whether the outputs depend on the inputs."""
+    cls = node.cls
+    return (
+        cls.capabilities == "passthrough"
+        or bool(cls.relations)
+        or cls.port_relations.__func__ is not Node.port_relations.__func__  # type: ignore[attr-defined]
+        or _is_opaque(node)
+    )
+
+
+def _is_opaque(node: GraphNode) -> bool:
+    """Whether the outputs follow from the inputs by a rule of the node's own."""
+    return node.cls.output_formats.__func__ is not Node.output_formats.__func__  # type: ignore[attr-defined]
+
+
+def _union(carried: Iterable[Caps], accepted: Caps) -> Caps:
+    formats: list[Format] = []
+    for caps in carried:
+        if caps.formats is None:
+            return ANY
+        formats.extend(caps.formats)
+    return Caps(tuple(dict.fromkeys(formats))) if formats else accepted
+
+
+def _mismatch(graph: Graph, edge: Edge, produced: Caps, accepted: Caps) -> Problem:
+    source, target = graph.nodes[edge.source], graph.nodes[edge.target]
+    fix = suggest(produced, accepted)
+    return Problem(
+        f"{edge.source}:{edge.source_port} ({source.node_type}) produces {produced}, "
+        f"but {edge.target}:{edge.target_port} ({target.node_type}) accepts {accepted}: "
+        f"{differences(produced, accepted)}" + (f"; {fix}" if fix else ""),
+        edge.path,
+    )
