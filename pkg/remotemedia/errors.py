@@ -71,9 +71,11 @@ class Problem:
         The same place in the text, both counted from 1.
     at_key : bool
         Whether the place is the name of the field, not its value.
+    fixes : sequence of object
+        What would mend it, as data: `remotemedia.negotiation.Suggestion`.
     """
 
-    __slots__ = ("at_key", "column", "line", "message", "path")
+    __slots__ = ("at_key", "column", "fixes", "line", "message", "path")
 
     def __init__(
         self,
@@ -82,7 +84,9 @@ class Problem:
         line: int | None = None,
         column: int | None = None,
         at_key: bool = False,
+        fixes: Sequence[object] = (),
     ) -> None:
+        self.fixes = tuple(fixes)
         self.message = message
         self.path = tuple(path)
         self.line = line

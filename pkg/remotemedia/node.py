@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import msgspec
 
-from remotemedia.caps import Caps, Relation, parse_caps, parse_relation
+from remotemedia.caps import Caps, Format, Relation, parse_caps, parse_relation
 from remotemedia.clock import Clock
 from remotemedia.data import Data
 from remotemedia.errors import CapsSyntaxError, NodeError, ParamsError, nearest
@@ -50,6 +50,24 @@ Result = Output | Iterable[Output] | None
 """What a synchronous `process` may return."""
 AsyncResult = Awaitable[Result] | AsyncIterator[Output]
 """What an ``async def process`` gives."""
+
+
+class ConversionCost(NamedTuple):
+    """What a converter costs.
+
+    Attributes
+    ----------
+    us_per_s : float
+        Computing time per second of media, µs; about, to compare converters with each other.
+    delay_ms : float
+        Time by which its output comes later.
+    quality : str
+        What is lost, for people.
+    """
+
+    us_per_s: float
+    delay_ms: float = 0.0
+    quality: str = ""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -101,6 +119,10 @@ class Node:
     """How the formats of the ports depend on each other, in the text form of
     `remotemedia.caps.relation`: ``("out = in except sample_rate",)``. A ``passthrough`` node needs
     none: its outputs have the format of its first input where their media types allow it."""
+    converts: ClassVar[Mapping[str, str]] = {}
+    """Field of the format → the parameter that sets it, for a node that changes just that field
+    and takes any value of it: negotiation may then insert the node. A plugin also lists its node
+    type in the entry point group ``remotemedia.converters``."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Packages beyond the core that the node imports, as requirements (``"scipy>=1.11"``)."""
     backends: ClassVar[tuple[str, ...]] = ()
@@ -163,6 +185,11 @@ class Node:
                 declared = found[relation.port]
                 found[relation.port] = relation.apply(declared, given) or declared
         return found
+
+    @classmethod
+    def conversion_cost(cls, params: NodeParams, given: Format, made: Format) -> ConversionCost:
+        """What it costs to make one format of another, for a node that `converts`."""
+        return ConversionCost(1_000.0)
 
     # -- life --------------------------------------------------------------------------------
 

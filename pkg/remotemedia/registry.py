@@ -7,6 +7,7 @@ running program registers itself with `node`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import re
@@ -21,6 +22,7 @@ from remotemedia.node import Behaviour, Node, broken_contract, function_node
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+CONVERTER_GROUP = "remotemedia.converters"
 ENTRY_POINT_GROUP = "remotemedia.nodes"
 
 
@@ -53,6 +55,7 @@ class Registry:
         self._classes: dict[str, type[Node]] = {}
         self._ignored: dict[str, str] = {}
         self._plugins_known = False
+        self._announced: set[str] | None = None
 
     def add(self, name: str, cls: type[Node]) -> None:
         """Register a class under a name.
@@ -145,6 +148,24 @@ class Registry:
             What implements it cannot be imported, so that nobody knows.
         """
         return tuple(self._class(self.canonical(name)).requires)
+
+    def converters(self) -> dict[str, type[Node]]:
+        """Node types that negotiation may insert, by name, sorted.
+
+        Of plugins only those are imported for this that the group ``remotemedia.converters`` lists.
+        """
+        if self._announced is None:
+            self._announced = {point.name for point in entry_points(CONVERTER_GROUP)}
+        announced = self._announced
+        found = {}
+        for name in self.names():
+            if self._types[name].origin not in ("built-in", "registered") and name not in announced:
+                continue
+            with contextlib.suppress(UnavailableError):
+                cls = self.find(name)
+                if cls.converts:
+                    found[name] = cls
+        return found
 
     def unavailable(self) -> Iterator[tuple[str, str]]:
         """Every node type that cannot work on this host, with the reason."""

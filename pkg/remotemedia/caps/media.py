@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from remotemedia.caps.constraint import Constraint, intersect, is_subset
+from remotemedia.caps.constraint import Constraint, Exact, intersect, is_subset
 from remotemedia.data import Data
 from remotemedia.data.formats import (
     AUDIO_DTYPES,
@@ -63,6 +63,13 @@ class Format(msgspec.Struct, frozen=True):
         for field, constraint in self.fields:
             if field == name:
                 return constraint
+        return None
+
+    def number(self, name: str) -> int | float | None:
+        """The value of a field, if it is one number."""
+        constraint = self.get(name)
+        if isinstance(constraint, Exact) and isinstance(constraint.value, (int, float)):
+            return constraint.value
         return None
 
     def with_fields(self, changes: Mapping[str, Constraint | None]) -> Format:

@@ -61,7 +61,13 @@ class Document:
             mark = locator.find(paths[problem.path], problem.at_key)
             place = self._position(mark) if mark is not None and problem.line is None else None
             if place is not None:
-                problem = Problem(problem.message, problem.path, *place, at_key=problem.at_key)
+                problem = Problem(
+                    problem.message,
+                    problem.path,
+                    *place,
+                    at_key=problem.at_key,
+                    fixes=problem.fixes,
+                )
             located.append(problem)
         return sorted(located, key=lambda problem: (problem.line or 0, problem.column or 0))
 

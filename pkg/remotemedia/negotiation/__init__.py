@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from remotemedia.negotiation.negotiate import Formats, Reasoning, negotiate
-from remotemedia.negotiation.suggestion import suggest
+from remotemedia.negotiation.insertion import Insertion
+from remotemedia.negotiation.negotiate import Formats, Reasoning
+from remotemedia.negotiation.repair import converters_for, negotiate
+from remotemedia.negotiation.suggestion import Change, Insert, Suggestion, suggest
 
-__all__ = ["Formats", "Reasoning", "negotiate", "suggest"]
+__all__ = [
+    "Change",
+    "Formats",
+    "Insert",
+    "Insertion",
+    "Reasoning",
+    "Suggestion",
+    "converters_for",
+    "negotiate",
+    "suggest",
+]

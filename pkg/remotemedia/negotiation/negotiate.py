@@ -25,9 +25,10 @@ import msgspec
 from remotemedia.caps import ANY, Caps, Format, Relation
 from remotemedia.errors import Problem
 from remotemedia.graph import Edge, Graph, GraphNode
+from remotemedia.manifest.tree import Path
 from remotemedia.negotiation.fixate import nearest_format
 from remotemedia.negotiation.solve import Conflict, Tie, incidence, narrow, solve
-from remotemedia.negotiation.suggestion import differences, suggest
+from remotemedia.negotiation.suggestion import differences
 from remotemedia.node import Node
 
 Port = tuple[str, str]
@@ -77,6 +78,31 @@ class Reasoning(msgspec.Struct, frozen=True):
     steps: tuple[str, ...]
 
 
+class Trouble(NamedTuple):
+    """What does not fit.
+
+    Attributes
+    ----------
+    message : str
+        Both sides, and the field; without the fix.
+    edge : Edge or None
+        The connection to blame.
+    nodes : tuple of str
+        Where the fix may be.
+    path : tuple
+        Its place in the manifest.
+    produced, accepted : Caps or None
+        What meets what at that connection.
+    """
+
+    message: str
+    edge: Edge | None
+    nodes: tuple[str, ...]
+    path: Path
+    produced: Caps | None = None
+    accepted: Caps | None = None
+
+
 class Formats(msgspec.Struct, frozen=True, eq=False):
     """What every port carries.
 
@@ -102,24 +128,12 @@ class Formats(msgspec.Struct, frozen=True, eq=False):
     explain: Callable[[Edge], Reasoning]
 
 
-def negotiate(graph: Graph) -> Formats:
-    """Find what every port carries; deterministic.
+class Negotiation:
+    """One negotiation; `run` it once."""
 
-    The word of a node from outside this package is not taken for granted: what it emits is checked
-    where it arrives.
-
-    Raises
-    ------
-    NegotiationLimitError
-        So many alternatives that no answer was found within the bound.
-    """
-    return _Negotiation(graph).run()
-
-
-class _Negotiation:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.problems: list[Problem] = []
+        self.troubles: list[Trouble] = []
         self.bad: set[Edge] = set()
         self.relations: dict[str, tuple[Relation, ...]] = {}
         self.mixed: set[str] = set()  # nodes with a port that is fed several media types
@@ -131,6 +145,7 @@ class _Negotiation:
         self.index: dict[Cell, int] = {}
 
     def run(self) -> Formats:
+        """Everything but the fixes: `troubles` has what does not fit."""
         produced = self._forward(report=True)
         self._unite(produced)
         ties = self._tie()
@@ -157,7 +172,7 @@ class _Negotiation:
                     arriving[edge.target_port].append(both)
                 elif report:
                     self.bad.add(edge)
-                    self.problems.append(_mismatch(graph, edge, given, accepted))
+                    self.troubles.append(_mismatch(graph, edge, given, accepted))
             formats: Mapping[str, Caps] = {}
             if _follows_inputs(node):
                 formats = node.cls.output_formats(
@@ -271,7 +286,7 @@ class _Negotiation:
         if edge is None:
             node = self.graph.nodes[cell[0]]
             message = f"{node.id} ({node.node_type}) keeps the format, but {other}, and {claim}"
-            self.problems.append(Problem(message, ("nodes", node.index)))
+            self.troubles.append(Trouble(message, None, (), ("nodes", node.index)))
             return
         if edge is claim.edge:
             produced, accepted = other.caps, claim.caps
@@ -284,14 +299,9 @@ class _Negotiation:
                 "so all that is connected to it has to have the same"
             )
         self.bad.add(edge)
-        fix = suggest(produced, accepted)
-        self.problems.append(
-            Problem(
-                f"{edge}: {why}, but {other}, and {claim}: {differences(produced, accepted)}"
-                + (f"; {fix}" if fix else ""),
-                edge.path,
-            )
-        )
+        message = f"{edge}: {why}, but {other}, and {claim}: {differences(produced, accepted)}"
+        ends = (edge.target, edge.source)
+        self.troubles.append(Trouble(message, edge, ends, edge.path, produced, accepted))
 
     def _tie(self) -> list[Tie]:
         ties = []
@@ -326,13 +336,11 @@ class _Negotiation:
             if edge not in self.bad
         ]
         where = edges[0].path if edges else ("nodes", node.index)
-        self.problems.append(
-            Problem(
-                f"{node.id} ({node.node_type}) keeps to {relation}, but {node.id}:{narrowed} can "
-                f"only be {conflict.domain} and {node.id}:{other} only {conflict.other}",
-                where,
-            )
+        message = (
+            f"{node.id} ({node.node_type}) keeps to {relation}, but {node.id}:{narrowed} can "
+            f"only be {conflict.domain} and {node.id}:{other} only {conflict.other}"
         )
+        self.troubles.append(Trouble(message, None, (node.id,), where))
 
     # -- choice ------------------------------------------------------------------------------
 
@@ -408,7 +416,7 @@ class _Negotiation:
             outputs,
             edges,
             frozenset(unproven),
-            tuple(self.problems),
+            (),
             lambda edge: self._reasoning(edge, edges[edge]),
         )
 
@@ -466,12 +474,12 @@ def _union(carried: Iterable[Caps], accepted: Caps) -> Caps:
     return Caps(tuple(dict.fromkeys(formats))) if formats else accepted
 
 
-def _mismatch(graph: Graph, edge: Edge, produced: Caps, accepted: Caps) -> Problem:
+def _mismatch(graph: Graph, edge: Edge, produced: Caps, accepted: Caps) -> Trouble:
     source, target = graph.nodes[edge.source], graph.nodes[edge.target]
-    fix = suggest(produced, accepted)
-    return Problem(
+    message = (
         f"{edge.source}:{edge.source_port} ({source.node_type}) produces {produced}, "
         f"but {edge.target}:{edge.target_port} ({target.node_type}) accepts {accepted}: "
-        f"{differences(produced, accepted)}" + (f"; {fix}" if fix else ""),
-        edge.path,
+        f"{differences(produced, accepted)}"
     )
+    ends = (edge.target, edge.source)
+    return Trouble(message, edge, ends, edge.path, produced, accepted)

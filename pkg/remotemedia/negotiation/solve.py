@@ -150,11 +150,11 @@ def _through(target: Caps, other: Caps, relation: Relation, back: bool) -> Caps 
     for item in left.formats:  # without what a preferred one contains
         if not any(item.is_subset(one) for one in kept):
             kept.append(item)
-    if len(kept) > MAX_FORMATS:
-        raise NegotiationLimitError(
-            f"more than {MAX_FORMATS} alternative formats meet at one port: "
-            "declare fewer alternatives, or give some fields exactly"
-        )
+            if len(kept) > MAX_FORMATS:
+                raise NegotiationLimitError(
+                    f"more than {MAX_FORMATS} alternative formats meet at one port: "
+                    "declare fewer alternatives, or give some fields exactly"
+                )
     return Caps(tuple(kept))
 
 

@@ -1,31 +1,87 @@
-"""Suggestions: which converter would make two formats fit."""
+"""Suggestions: what would make two formats fit, as data and in words."""
 
 from __future__ import annotations
 
-from remotemedia.caps import Caps, Constraint, Exact, Format, OneOf, Range, differing_fields
-from remotemedia.caps.constraint import intersect, is_subset, show
+from typing import Any
 
-_CONVERTERS = {
-    "sample_rate": ("AudioResample", "target_rate", Range(8_000, 192_000)),
-    "channels": ("ChannelMix", "channels", Range(1, 64)),
-}
-"""Field of audio → the node that changes it, its parameter, and what it takes and gives."""
-_FLOAT = Exact("F32")
-"""The sample format that these converters work in."""
+import msgspec
+
+from remotemedia.caps import Caps, differing_fields
+from remotemedia.caps.constraint import show
+from remotemedia.negotiation.converters import Chain, Converters
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A converter to be inserted."""
+
+    node_type: str
+    params: dict[str, Any]
+
+
+class Insert(msgspec.Struct, frozen=True, tag="insert", tag_field="kind"):
+    """Insert converters into a connection.
+
+    Attributes
+    ----------
+    source, target : str
+        The connection, as the manifest has it.
+    steps : tuple of Step
+        From the source to the target.
+    """
+
+    source: str
+    target: str
+    steps: tuple[Step, ...]
+
+    @property
+    def steps_text(self) -> str:
+        """``AudioResample {target_rate: 16000}, then …``"""
+        return ", then ".join(f"{step.node_type} {shown(step.params)}" for step in self.steps)
+
+    def is_of(self, source: str, target: str) -> bool:
+        """Whether it is about a connection of these nodes."""
+        return (self.source.partition(":")[0], self.target.partition(":")[0]) == (source, target)
+
+    def __str__(self) -> str:
+        return f"insert {self.steps_text} between {self.source} and {self.target}"
+
+
+class Change(msgspec.Struct, frozen=True, tag="change", tag_field="kind"):
+    """Give a parameter of a node another value."""
+
+    node: str
+    param: str
+    value: Any
+
+    def __str__(self) -> str:
+        return f"set {self.param} of {self.node} to {show(self.value)}"
+
+
+Suggestion = Insert | Change
 
 
 def suggest(produced: Caps, accepted: Caps) -> str:
     """What to insert so that `produced` becomes acceptable, as a sentence; empty if nothing can."""
+    if produced.formats is None or accepted.formats is None:
+        return ""
+    converters = Converters()
     ways = [
-        steps
-        for ours in produced.formats or ()
-        for theirs in accepted.formats or ()
-        if (steps := _steps(ours, theirs))
+        way for item in produced.formats if (way := converters.cheapest(item, accepted)) is not None
     ]
+    ways = [way for way in ways if way[1]]
     if not ways:
         return ""
-    shortest = min(ways, key=lambda steps: len(steps))
-    return f"insert {', then '.join(shortest)} between them"
+    return f"insert {chained(min(ways, key=lambda way: (way[0], len(way[1])))[1])} between them"
+
+
+def chained(chain: Chain) -> str:
+    """The converters of a chain, in words."""
+    return ", then ".join(map(str, chain))
+
+
+def shown(params: dict[str, Any]) -> str:
+    """``{target_rate: 16000}``"""
+    return "{" + ", ".join(f"{name}: {show(value)}" for name, value in params.items()) + "}"
 
 
 def differences(produced: Caps, accepted: Caps) -> str:
@@ -38,36 +94,3 @@ def differences(produced: Caps, accepted: Caps) -> str:
                     for name, ours, theirs in differing_fields(format_, goal)
                 )
     return "another media type"
-
-
-def _steps(produced: Format, accepted: Format) -> list[str]:
-    """The converters that lead from one format to another; empty where they cannot."""
-    if not (produced.media == accepted.media == "audio"):
-        return []
-    ours, theirs = dict(produced.fields), dict(accepted.fields)
-    steps: list[str] = []
-    for name, (node_type, param, able) in _CONVERTERS.items():
-        given, goal = ours.get(name), theirs.get(name)
-        if given is None or goal is None or intersect(given, goal) is not None:
-            continue
-        reachable = intersect(goal, able)
-        if reachable is None or intersect(given, able) is None:
-            return []
-        steps.append(f"{node_type} {{{param}: {show(_nearest(reachable, given))}}}")
-    given, goal = ours.get("format"), theirs.get("format")
-    if steps and given is not None and not is_subset(given, _FLOAT):
-        steps.insert(0, f"AudioFormatConvert {{format: {_FLOAT}}}")
-        given = _FLOAT
-    if given is not None and goal is not None and intersect(given, goal) is None:
-        steps.append(f"AudioFormatConvert {{format: {show(_nearest(goal, given))}}}")
-    return steps
-
-
-def _nearest(goal: Constraint, given: Constraint) -> int | float | str:
-    """The value to convert to: the preferred one, or the end of a range that is less far."""
-    if isinstance(goal, Exact):
-        return goal.value
-    if isinstance(goal, OneOf):
-        return goal.values[0]
-    above = intersect(given, Range(goal.high, float("inf")))
-    return goal.low if above is None else goal.high

@@ -20,7 +20,8 @@ from remotemedia.negotiation.suggestion import differences
         (
             "audio(sample_rate=44100, channels=2, format=F32)",
             "audio(sample_rate=16000, channels=1, format=F32)",
-            "AudioResample {target_rate: 16000}, then ChannelMix {channels: 1}",
+            # Mixed first: then there is less to resample.
+            "ChannelMix {channels: 1}, then AudioResample {target_rate: 16000}",
         ),
         # Resampling and mixing work on F32, so what is not comes and goes through it.
         (

@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar, cast
 import msgspec
 import numpy as np
 
-from remotemedia.caps import Caps, Constraint, Exact, parse_caps
+from remotemedia.caps import Caps, Constraint, Exact, Format, parse_caps
 from remotemedia.data import Audio
 from remotemedia.errors import DataError, ParamsError
-from remotemedia.node import INPUT, NodeParams
+from remotemedia.node import INPUT, ConversionCost, NodeParams
 from remotemedia.nodes.audio.converter import Converter
 
 MAX_CHANNELS = 64
+_COST_US = 450.0  # per second of audio in 20 ms blocks (bench/negotiation.py)
 HALF_POWER = math.sqrt(0.5)
 
 LAYOUTS = {
@@ -109,6 +110,7 @@ class ChannelMix(Converter):
 
     input_caps = f"audio(channels=1..{MAX_CHANNELS}, format=F32)"
     output_caps = f"audio(channels=1..{MAX_CHANNELS}, format=F32)"
+    converts: ClassVar[Mapping[str, str]] = {"channels": "channels"}
     aliases: ClassVar[Mapping[str, str]] = {
         "output_channels": "channels",
         "target_channels": "channels",
@@ -143,6 +145,12 @@ class ChannelMix(Converter):
     def sets(cls, params: NodeParams) -> Mapping[str, Constraint]:
         """The number of channels asked for."""
         return {"channels": Exact(cast("ChannelMix.Params", params).channels)}
+
+    @classmethod
+    def conversion_cost(cls, params: NodeParams, given: Format, made: Format) -> ConversionCost:
+        """A product and a sum per sample."""
+        channels = max(given.number("channels") or 1, made.number("channels") or 1)
+        return ConversionCost(_COST_US * channels / 2, 0.0, "by ITU-R BS.775")
 
     def process(self, audio: Audio) -> Audio:
         """The block with other channels."""

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.caps import Constraint, Exact
+from remotemedia.caps import Constraint, Exact, Format
 from remotemedia.data import Audio
 from remotemedia.data.formats import AUDIO_DTYPES
-from remotemedia.node import NodeParams
+from remotemedia.node import ConversionCost, NodeParams
 from remotemedia.nodes.audio.converter import Converter
 
 Float64 = NDArray[np.float64]
@@ -57,6 +57,7 @@ class Scale(NamedTuple):
     bits: int
 
 
+_COST_US = 1_100.0  # per second of audio in 20 ms blocks (bench/negotiation.py)
 SCALES = {
     "F32": Scale(1, 0, 25),  # 24 bits of mantissa and a sign
     "I16": Scale(1 << 15, 0, 16),
@@ -111,6 +112,7 @@ class AudioFormatConvert(Converter):
 
     input_caps = "audio"
     output_caps = "audio"
+    converts: ClassVar[Mapping[str, str]] = {"format": "format"}
     aliases: ClassVar[Mapping[str, str]] = {
         "output_format": "format",
         "target": "format",
@@ -131,6 +133,16 @@ class AudioFormatConvert(Converter):
         """The format asked for."""
         own = cast("AudioFormatConvert.Params", params)
         return {"format": Exact(SampleFormat(own.format).value)}
+
+    @classmethod
+    def conversion_cost(cls, params: NodeParams, given: Format, made: Format) -> ConversionCost:
+        """That of rounding; what is lost are bits."""
+        ours, theirs = (
+            SCALES[str(constraint.value)].bits if isinstance(constraint, Exact) else 32
+            for constraint in (given.get("format"), made.get("format"))
+        )
+        quality = "exact" if theirs >= ours else f"rounded to {theirs} bits"
+        return ConversionCost(_COST_US * (given.number("channels") or 1), 0.0, quality)
 
     def process(self, audio: Audio) -> Audio:
         """The block in the other format."""

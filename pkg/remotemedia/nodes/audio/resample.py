@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.caps import Caps, Constraint, Exact, parse_caps
+from remotemedia.caps import Caps, Constraint, Exact, Format, parse_caps
 from remotemedia.data import Audio, Metadata
 from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.errors import ParamsError, UnavailableError
-from remotemedia.node import INPUT, Context, NodeParams
+from remotemedia.node import INPUT, Context, ConversionCost, NodeParams
 from remotemedia.nodes.audio.converter import Converter
 from remotemedia.nodes.audio.kaiser import Quality
 from remotemedia.nodes.audio.polyphase import Polyphase
@@ -22,6 +22,12 @@ from remotemedia.nodes.streams import PerStream
 
 Samples = NDArray[np.float32]
 
+# µs per second of mono audio in 20 ms blocks (bench/negotiation.py), reach in samples, stop-band.
+_COSTS = {
+    Quality.LOW: (1_000.0, 20, 60),
+    Quality.MEDIUM: (1_300.0, 40, 90),
+    Quality.HIGH: (2_000.0, 81, 120),
+}
 SOXR_QUALITIES = {Quality.LOW: "LQ", Quality.MEDIUM: "MQ", Quality.HIGH: "HQ"}
 
 
@@ -105,6 +111,7 @@ class AudioResample(Converter, PerStream["_Stream"]):
 
     input_caps = "audio(sample_rate=8000..192000, format=F32)"
     output_caps = "audio(sample_rate=8000..192000, format=F32)"
+    converts: ClassVar[Mapping[str, str]] = {"sample_rate": "target_rate"}
     backends = ("numpy", "soxr")
     aliases: ClassVar[Mapping[str, str]] = {
         "input_rate": "source_rate",
@@ -128,6 +135,16 @@ class AudioResample(Converter, PerStream["_Stream"]):
     def sets(cls, params: NodeParams) -> Mapping[str, Constraint]:
         """The target rate."""
         return {"sample_rate": Exact(cast("AudioResample.Params", params).target_rate)}
+
+    @classmethod
+    def conversion_cost(cls, params: NodeParams, given: Format, made: Format) -> ConversionCost:
+        """That of the filter; its reach is the delay."""
+        quality = Quality(cast("AudioResample.Params", params).quality)
+        us_per_s, reach, stop_db = _COSTS[quality]
+        rates = [rate for each in (given, made) if (rate := each.number("sample_rate"))]
+        delay_ms = 1000 * reach / min(rates) if rates else 0.0
+        channels = given.number("channels") or 1
+        return ConversionCost(us_per_s * channels, delay_ms, f"stop-band {stop_db} dB down")
 
     def open(self, ctx: Context) -> None:
         """Check that the backend is there."""

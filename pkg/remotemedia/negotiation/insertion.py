@@ -1,0 +1,469 @@
+"""Insertion: where converters have to stand so that all formats fit, at the least cost.
+
+The ports of a node that keep a format are one *place*; an input port without a relation asks for
+something by itself. Every connection may carry a chain of converters from the format of the place
+before it to one that is accepted behind it. Places that connections and relations link, and where
+something does not fit, are solved together: each has a list of candidates, made of the values that
+occur in any declaration around it, and the cheapest assignment is found exactly by eliminating one
+place after the other. That is quick for trees, which real pipelines are nearly always; where so
+many places depend on each other that the tables would get too large, an error says so.
+
+Cost: computing time of the converters, then the share of samples that they drop, then as late as
+possible, so that what comes before keeps its format.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from remotemedia.caps import FIELDS, Caps, Constraint, Exact, Format, OneOf, Relation
+from remotemedia.caps.constraint import Value, intersect
+from remotemedia.caps.media import NUMBERS
+from remotemedia.caps.relation import scale
+from remotemedia.errors import NegotiationLimitError
+from remotemedia.graph import Edge, Graph
+from remotemedia.negotiation.converters import Chain, Converters
+
+MAX_CANDIDATES = 192  # formats of one place
+MAX_TABLE = 40_000  # assignments that are looked at together
+_IMPOSSIBLE = 1e12  # of a connection that nothing can convert: the rest is still solved
+
+Cell = tuple[str, str, bool]
+"""Node id, port, and whether it is an output port."""
+Price = tuple[float, float, int]
+"""Computing time, samples lost, and how late: the higher the number, the earlier."""
+
+
+class Insertion(NamedTuple):
+    """Converters in one connection."""
+
+    edge: Edge
+    chain: Chain
+
+
+class Insertions(NamedTuple):
+    """What was found.
+
+    Attributes
+    ----------
+    found : tuple of Insertion
+        In the order of the manifest.
+    group : mapping of str to int
+        Node → which nodes were solved together.
+    """
+
+    found: tuple[Insertion, ...]
+    group: Mapping[str, int]
+
+
+def find_insertions(
+    graph: Graph,
+    relations: Mapping[str, tuple[Relation, ...]],
+    broken: Iterable[str],
+    converters: Converters,
+) -> Insertions:
+    """The cheapest converters that make the formats fit around some nodes.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is wired.
+    relations : mapping of node id to relations
+        Those that hold.
+    broken : iterable of str
+        Nodes where something does not fit.
+    converters : Converters
+        What may be inserted.
+
+    Raises
+    ------
+    NegotiationLimitError
+        Too many formats depend on each other.
+    """
+    places = _Places(graph, relations)
+    wanted = {places.group_of(node) for node in broken}
+    found: list[Insertion] = []
+    for group in sorted(wanted):
+        found += _Task(places, group, converters).solve()
+    order = {edge: index for index, edge in enumerate(graph.edges)}
+    found.sort(key=lambda insertion: order[insertion.edge])
+    return Insertions(tuple(found), {node: places.group_of(node) for node in graph.nodes})
+
+
+class _Places:
+    """Ports that carry the same format, and which of them depend on each other."""
+
+    def __init__(self, graph: Graph, relations: Mapping[str, tuple[Relation, ...]]) -> None:
+        self.graph = graph
+        self.relations = relations
+        self._parent: dict[object, object] = {}
+        self._groups: dict[object, object] = {}
+        self.tied: set[Cell] = set()
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            for relation in relations.get(node_id, ()):
+                a, b = self.cell(node_id, relation.port), self.cell(node_id, relation.other)
+                self.tied |= {a, b}
+                if relation.is_identity:
+                    _join(self._parent, b, a)
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            for relation in relations.get(node_id, ()):
+                a, b = self.cell(node_id, relation.port), self.cell(node_id, relation.other)
+                _join(self._groups, self.place(a), self.place(b))
+            for edge in graph.incoming(node_id):
+                source: Cell = (edge.source, edge.source_port, True)
+                target: Cell = (node_id, edge.target_port, False)
+                if target in self.tied:
+                    _join(self._groups, self.place(source), self.place(target))
+        self._numbers: dict[object, int] = {}
+        self._of: dict[str, int] = {}
+        for node_id in graph.order:
+            node = graph.nodes[node_id]
+            cells: list[Cell] = [(node_id, port, True) for port in node.outputs]
+            cells += [(node_id, port, False) for port in node.inputs]
+            for cell in cells:
+                self.number(cell)
+        for edge in graph.edges:
+            self._of.setdefault(edge.target, self.number((edge.source, edge.source_port, True)))
+            self._of.setdefault(edge.source, self.number((edge.source, edge.source_port, True)))
+
+    def cell(self, node_id: str, port: str) -> Cell:
+        node = self.graph.nodes[node_id]
+        return node_id, port, port in node.outputs and port not in node.inputs
+
+    def place(self, cell: Cell) -> Cell:
+        root: Cell = _root(self._parent, cell)  # type: ignore[assignment]
+        return root
+
+    def number(self, cell: Cell) -> int:
+        """The number of the group that a cell is in."""
+        root = _root(self._groups, self.place(cell))
+        return self._numbers.setdefault(root, len(self._numbers))
+
+    def group_of(self, node: str) -> int:
+        """The group of a node, going by the first connection that feeds it."""
+        for edge in self.graph.incoming(node):
+            return self.number((edge.source, edge.source_port, True))
+        return self._of.get(node, -1)
+
+
+class _Factor(NamedTuple):
+    """Prices that depend on some places."""
+
+    places: tuple[Cell, ...]
+    price: Callable[..., Price]
+
+
+class _Task:
+    """One group of places that depend on each other."""
+
+    def __init__(self, places: _Places, group: int, converters: Converters) -> None:
+        self.places = places
+        self.graph = places.graph
+        self.converters = converters
+        self.caps: dict[Cell, list[Caps]] = {}
+        self.edges: list[tuple[int, Edge, Cell, Cell | None]] = []
+        self.hard: list[tuple[Cell, Cell, Relation]] = []
+        graph = self.graph
+        late = len(graph.order)
+        for position, node_id in enumerate(graph.order):
+            node = graph.nodes[node_id]
+            for port, caps in node.inputs.items():
+                cell: Cell = (node_id, port, False)
+                if cell in places.tied and places.number(cell) == group:
+                    self.caps.setdefault(places.place(cell), []).append(caps)
+            for port, caps in node.outputs.items():
+                cell = (node_id, port, True)
+                if places.number(cell) == group:
+                    self.caps.setdefault(places.place(cell), []).append(caps)
+            for relation in places.relations.get(node_id, ()):
+                a, b = places.cell(node_id, relation.port), places.cell(node_id, relation.other)
+                if not relation.is_identity and places.number(a) == group:
+                    self.hard.append((places.place(a), places.place(b), relation))
+            for edge in graph.incoming(node_id):
+                source: Cell = (edge.source, edge.source_port, True)
+                if places.number(source) == group:
+                    target: Cell = (node_id, edge.target_port, False)
+                    tied = places.place(target) if target in places.tied else None
+                    self.edges.append((late - position, edge, places.place(source), tied))
+
+    def solve(self) -> list[Insertion]:
+        """The insertions of the cheapest assignment."""
+        candidates = self._candidates()
+        if any(not options for options in candidates.values()):
+            return []  # what a node declares contradicts itself
+        chosen = _eliminate(candidates, self._factors())
+        found = []
+        for _, edge, source, target in self.edges:
+            goal = self._goal(edge, None if target is None else chosen[target])
+            way = self.converters.cheapest(chosen[source], goal)
+            if way is not None and way[1]:
+                found.append(Insertion(edge, way[1]))
+        return found
+
+    def _goal(self, edge: Edge, behind: Format | None) -> Caps:
+        accepted = self.graph.nodes[edge.target].inputs[edge.target_port]
+        return accepted if behind is None else Caps((behind,))
+
+    def _factors(self) -> list[_Factor]:
+        factors = [
+            _Factor((a, b), self._relation_price(relation))
+            if a != b
+            else _Factor((a,), self._own_price(relation))
+            for a, b, relation in self.hard
+        ]
+        for late, edge, source, target in self.edges:
+            if target is None:
+                factors.append(_Factor((source,), self._end_price(edge, late)))
+            elif target == source:
+                continue
+            else:
+                factors.append(_Factor((source, target), self._edge_price(edge, late)))
+        return factors
+
+    def _end_price(self, edge: Edge, late: int) -> Callable[..., Price]:
+        accepted = self._goal(edge, None)
+        return lambda given: self._price(given, accepted, late)
+
+    def _edge_price(self, edge: Edge, late: int) -> Callable[..., Price]:
+        return lambda given, behind: self._price(given, Caps((behind,)), late)
+
+    def _price(self, given: Format, goal: Caps, late: int) -> Price:
+        way = self.converters.cheapest(given, goal)
+        if way is None:
+            return _IMPOSSIBLE, 0.0, 0
+        toll, chain = way
+        return toll.us_per_s, toll.lost, late * len(chain)
+
+    def _relation_price(self, relation: Relation) -> Callable[..., Price]:
+        def price(a: Format, b: Format) -> Price:
+            fits = relation.apply(Caps((a,)), Caps((b,))) is not None
+            return (0.0, 0.0, 0) if fits else (_IMPOSSIBLE * 1e3, 0.0, 0)
+
+        return price
+
+    def _own_price(self, relation: Relation) -> Callable[..., Price]:
+        price = self._relation_price(relation)
+        return lambda a: price(a, a)
+
+    # -- candidates --------------------------------------------------------------------------
+
+    def _candidates(self) -> dict[Cell, list[Format]]:
+        own = {place: _all_of(caps) for place, caps in self.caps.items()}
+        ends = [
+            self.graph.nodes[edge.target].inputs[edge.target_port]
+            for _, edge, _, target in self.edges
+            if target is None
+        ]
+        values = self._values([*itertools.chain.from_iterable(self.caps.values()), *ends])
+        return {place: [] if caps is None else _listed(caps, values) for place, caps in own.items()}
+
+    def _values(self, declared: Iterable[Caps]) -> dict[tuple[str, str], list[Value]]:
+        """For each field that is in dispute: the values that occur anywhere in the group."""
+        met: dict[tuple[str, str], list[Constraint]] = {}
+        for caps in declared:
+            for item in caps.formats or ():
+                for field, constraint in item.fields:
+                    met.setdefault((item.media, field), []).append(constraint)
+        values: dict[tuple[str, str], dict[Value, None]] = {}
+        for key, constraints in met.items():
+            common: Constraint | None = constraints[0]
+            for constraint in constraints[1:]:
+                common = None if common is None else intersect(common, constraint)
+            if common is None or any(relation.field == key[1] for _, _, relation in self.hard):
+                values[key] = dict.fromkeys(
+                    value for constraint in constraints for value in _occurring(constraint)
+                )
+        self._spread(values)
+        return {key: list(found) for key, found in values.items()}
+
+    def _spread(self, values: dict[tuple[str, str], dict[Value, None]]) -> None:
+        """Values that follow from others by a proportion."""
+        for _ in range(4):
+            for _, _, relation in self.hard:
+                if not relation.field:
+                    continue
+                for media in FIELDS:
+                    there = values.get((media, relation.other_field), {})
+                    here = values.get((media, relation.field), {})
+                    _scaled(here, there, relation, back=False)
+                    _scaled(there, here, relation, back=True)
+
+
+def _scaled(
+    to: dict[Value, None], given: Mapping[Value, None], relation: Relation, *, back: bool
+) -> None:
+    ratio = 1 / relation.ratio if back else relation.ratio
+    field = relation.other_field if back else relation.field
+    whole = field in NUMBERS and field != "framerate"
+    for value in list(given):
+        if isinstance(value, str) or len(to) > MAX_CANDIDATES:
+            continue
+        found = scale(Exact(value), ratio, whole)
+        if isinstance(found, Exact):
+            to[found.value] = None
+
+
+def _occurring(constraint: Constraint) -> tuple[Value, ...]:
+    if isinstance(constraint, Exact):
+        return (constraint.value,)
+    return constraint.values if isinstance(constraint, OneOf) else (constraint.low, constraint.high)
+
+
+def _all_of(caps: Iterable[Caps]) -> Caps | None:
+    both: Caps | None = Caps()
+    for one in caps:
+        both = None if both is None else both.intersect(one)
+    return both
+
+
+def _listed(caps: Caps, values: Mapping[tuple[str, str], list[Value]]) -> list[Format]:
+    """Formats with one value for each field that is in dispute."""
+    if caps.formats is None:
+        media = dict.fromkeys(medium for medium, _ in values)
+        formats: tuple[Format, ...] = tuple(Format(medium) for medium in media)
+    else:
+        formats = caps.formats
+    found: dict[Format, None] = {}
+    for item in formats:
+        fields = [field for medium, field in values if medium == item.media]
+        choices = []
+        for field in fields:
+            constraint = item.get(field)
+            choices.append(
+                [
+                    value
+                    for value in values[item.media, field]
+                    if constraint is None or constraint.accepts(value)
+                ]
+            )
+        for combination in itertools.product(*choices):
+            exact = dict(zip(fields, map(Exact, combination), strict=True))
+            found[item.with_fields(exact)] = None
+            if len(found) > MAX_CANDIDATES:
+                raise NegotiationLimitError(
+                    f"more than {MAX_CANDIDATES} formats are possible where converters would have "
+                    "to be inserted: give the formats of some nodes exactly"
+                )
+    return list(found)
+
+
+# -- the cheapest assignment -----------------------------------------------------------------
+
+Table = dict[tuple[int, ...], Price]
+
+
+def _eliminate(
+    candidates: Mapping[Cell, list[Format]], factors: Iterable[_Factor]
+) -> dict[Cell, Format]:
+    """The assignment with the least price, by variable elimination.
+
+    Of several that cost the same, the first by the order of places and candidates.
+    """
+    tables = [_table(candidates, factor) for factor in factors]
+    sizes = {place: len(options) for place, options in candidates.items()}
+    order = {place: index for index, place in enumerate(candidates)}
+    answers: list[tuple[Cell, tuple[Cell, ...], dict[tuple[int, ...], int]]] = []
+    links: dict[Cell, set[int]] = {place: set() for place in candidates}
+    alive: dict[int, tuple[tuple[Cell, ...], Table]] = dict(enumerate(tables))
+    for index, (places, _) in alive.items():
+        for place in places:
+            links[place].add(index)
+    serial = len(alive)
+
+    def degree(place: Cell) -> int:
+        return len({other for index in links[place] for other in alive[index][0]})
+
+    # The place that depends on the fewest others goes first; of several, what comes last.
+    queue = [(degree(place), -order[place], place) for place in candidates]
+    heapq.heapify(queue)
+    done: set[Cell] = set()
+    while queue:
+        known, _, place = heapq.heappop(queue)
+        if place in done or known != degree(place):
+            continue  # there is a newer entry
+        done.add(place)
+        mine = [alive.pop(index) for index in sorted(links[place])]
+        around = tuple(
+            sorted(
+                {other for places, _ in mine for other in places if other != place},
+                key=order.__getitem__,
+            )
+        )
+        table, best = _without(place, around, mine, sizes)
+        for other in around:
+            links[other] = {index for index in links[other] if index in alive}
+        if around:
+            alive[serial] = (around, table)
+            for other in around:
+                links[other].add(serial)
+            serial += 1
+        for other in around:
+            heapq.heappush(queue, (degree(other), -order[other], other))
+        answers.append((place, around, best))
+    chosen: dict[Cell, int] = {}
+    for place, around, best in reversed(answers):
+        chosen[place] = best[tuple(chosen[other] for other in around)]
+    return {place: candidates[place][index] for place, index in chosen.items()}
+
+
+def _table(
+    candidates: Mapping[Cell, list[Format]], factor: _Factor
+) -> tuple[tuple[Cell, ...], Table]:
+    lists = [list(enumerate(candidates[place])) for place in factor.places]
+    table = {}
+    for combination in itertools.product(*lists):
+        table[tuple(index for index, _ in combination)] = factor.price(
+            *(format_ for _, format_ in combination)
+        )
+    return factor.places, table
+
+
+def _without(
+    place: Cell,
+    around: tuple[Cell, ...],
+    factors: Iterable[tuple[tuple[Cell, ...], Table]],
+    sizes: Mapping[Cell, int],
+) -> tuple[Table, dict[tuple[int, ...], int]]:
+    """For each assignment of the places around: the least price, and the choice that has it."""
+    total = sizes[place]
+    for other in around:
+        total *= sizes[other]
+    if total > MAX_TABLE:
+        raise NegotiationLimitError(
+            "too many formats depend on each other to find the cheapest converters: "
+            "give the formats of some nodes exactly"
+        )
+    where = {other: index for index, other in enumerate(around)}
+    picks = [(table, tuple(where.get(other, -1) for other in places)) for places, table in factors]
+    prices: Table = {}
+    best: dict[tuple[int, ...], int] = {}
+    for assignment in itertools.product(*(range(sizes[other]) for other in around)):
+        for option in range(sizes[place]):
+            us_per_s, lost, late = 0.0, 0.0, 0
+            for table, indices in picks:
+                one = table[tuple(option if i < 0 else assignment[i] for i in indices)]
+                us_per_s += one[0]
+                lost += one[1]
+                late += one[2]
+            price = (us_per_s, lost, late)
+            known = prices.get(assignment)
+            if known is None or price < known:
+                prices[assignment] = price
+                best[assignment] = option
+    return prices, best
+
+
+def _join(parent: dict[object, object], a: object, b: object) -> None:
+    parent[_root(parent, b)] = _root(parent, a)
+
+
+def _root(parent: dict[object, object], one: object) -> object:
+    while (above := parent.setdefault(one, one)) != one:
+        parent[one] = parent[above]
+        one = above
+    return one

@@ -1,0 +1,146 @@
+"""Repair: the fix for what does not fit, as data and in words."""
+
+from __future__ import annotations
+
+import msgspec
+
+from remotemedia.caps import Exact
+from remotemedia.caps.media import differing_fields
+from remotemedia.errors import NegotiationLimitError, ParamsError, Problem
+from remotemedia.graph import Edge, Graph
+from remotemedia.negotiation.converters import Converters
+from remotemedia.negotiation.fixate import nearest_value
+from remotemedia.negotiation.insertion import Insertion, Insertions, find_insertions
+from remotemedia.negotiation.negotiate import Formats, Negotiation, Trouble
+from remotemedia.negotiation.suggestion import Change, Insert, Step, Suggestion
+from remotemedia.node import make_params
+
+
+def negotiate(graph: Graph) -> Formats:
+    """Find what every port carries, and how to mend what does not fit; deterministic.
+
+    The word of a node from outside this package is not taken for granted: what it emits is checked
+    where it arrives.
+
+    Raises
+    ------
+    NegotiationLimitError
+        So many alternatives that no answer was found within the bound.
+    """
+    negotiation = Negotiation(graph)
+    formats = negotiation.run()
+    if not negotiation.troubles:
+        return formats
+    return msgspec.structs.replace(formats, problems=_problems(graph, negotiation))
+
+
+def converters_for(graph: Graph) -> tuple[Insertion, ...]:
+    """The converters that make everything fit that can be made to, at the least cost."""
+    negotiation = Negotiation(graph)
+    negotiation.run()
+    return _insertions(graph, negotiation).found if negotiation.troubles else ()
+
+
+def _insertions(graph: Graph, negotiation: Negotiation) -> Insertions:
+    broken = [node for trouble in negotiation.troubles for node in trouble.nodes[:1]]
+    return find_insertions(graph, negotiation.relations, broken, Converters())
+
+
+def _problems(graph: Graph, negotiation: Negotiation) -> tuple[Problem, ...]:
+    fixes: dict[int, tuple[Suggestion, ...]] = {}
+    mended = graph
+    left = negotiation
+    for index, trouble in enumerate(negotiation.troubles):
+        change = _change(mended, left, trouble)
+        if change is not None:
+            fixes[index] = (change,)
+            mended = _changed(mended, change)
+            left = Negotiation(mended)
+            left.run()
+    if left.troubles:
+        try:
+            insertions = _insertions(mended, left)
+        except NegotiationLimitError:
+            insertions = Insertions((), {})
+        for index, trouble in enumerate(negotiation.troubles):
+            if index not in fixes:
+                fixes[index] = _inserts(trouble, insertions)
+    return tuple(
+        _problem(trouble, fixes.get(index, ()))
+        for index, trouble in enumerate(negotiation.troubles)
+    )
+
+
+def _problem(trouble: Trouble, fixes: tuple[Suggestion, ...]) -> Problem:
+    said = [_said(fix, trouble.edge) for fix in fixes]
+    message = "; ".join([trouble.message, " and ".join(said)] if said else [trouble.message])
+    return Problem(message, trouble.path, fixes=fixes)
+
+
+def _said(fix: Suggestion, edge: Edge | None) -> str:
+    if isinstance(fix, Insert) and edge is not None and fix.is_of(edge.source, edge.target):
+        return f"insert {fix.steps_text} between them"
+    return str(fix)
+
+
+def _inserts(trouble: Trouble, insertions: Insertions) -> tuple[Suggestion, ...]:
+    """Those in the connection to blame; else all that were found together with it."""
+    here = [one for one in insertions.found if one.edge is trouble.edge]
+    if not here and trouble.nodes:
+        group = insertions.group.get(trouble.nodes[0])
+        here = [one for one in insertions.found if insertions.group[one.edge.target] == group]
+    return tuple(
+        Insert(
+            f"{edge.source}:{edge.source_port}",
+            f"{edge.target}:{edge.target_port}",
+            tuple(Step(one.node_type, dict(one.params)) for one in chain),
+        )
+        for edge, chain in here
+    )
+
+
+def _change(graph: Graph, before: Negotiation, trouble: Trouble) -> Change | None:
+    """Another value for a parameter of the converter in front, if that alone mends it."""
+    edge, produced, accepted = trouble.edge, trouble.produced, trouble.accepted
+    if edge is None or produced is None or accepted is None:
+        return None
+    source = graph.nodes[edge.source]
+    if not source.cls.converts:
+        return None
+    for item in produced.formats or ():
+        for goal in accepted.formats or ():
+            fields = [name for name, _, _ in differing_fields(item, goal)]
+            if item.media != goal.media or len(fields) != 1:
+                continue
+            param = source.cls.converts.get(fields[0])
+            wanted = goal.get(fields[0])
+            if param is None or wanted is None:
+                continue
+            given = item.get(fields[0])
+            now = given.value if isinstance(given, Exact) else None
+            change = Change(source.id, param, nearest_value(wanted, now, fields[0]))
+            try:
+                after = Negotiation(_changed(graph, change))
+            except ParamsError:
+                continue
+            after.run()
+            messages = {trouble.message for trouble in before.troubles}
+            if len(after.troubles) < len(messages) and all(
+                trouble.message in messages for trouble in after.troubles
+            ):
+                return change
+    return None
+
+
+def _changed(graph: Graph, change: Change) -> Graph:
+    """The graph with another parameter."""
+    node = graph.nodes[change.node]
+    given = {**node.spec.params, change.param: change.value}
+    params = make_params(node.cls, {**msgspec.structs.asdict(node.params), **given})
+    replaced = msgspec.structs.replace(
+        node,
+        params=params,
+        inputs=node.cls.input_ports(params),
+        outputs=node.cls.output_ports(params),
+    )
+    return msgspec.structs.replace(graph, nodes={**graph.nodes, change.node: replaced})
