@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from remotemedia.caps import Caps
-from remotemedia.errors import ManifestError, UnavailableError, UnknownNodeTypeError
+from remotemedia.caps import Caps, read_caps
+from remotemedia.errors import CapsError, ManifestError, UnavailableError, UnknownNodeTypeError
 from remotemedia.manifest.diagnose import diagnose_struct
 from remotemedia.manifest.document import Source
 from remotemedia.manifest.findings import Findings
@@ -356,8 +356,46 @@ class NodeTypes:
         if params is None or len(self.findings.problems) > before:
             return None
         inputs, outputs = self._ports_of(cls, params)
+        override = spec.media_capabilities
+        if override is not None:
+            place: Path = (*path, "media_capabilities")
+            inputs = self._narrowed(inputs, override.inputs, (*place, "inputs"))
+            outputs = self._narrowed(outputs, override.outputs, (*place, "outputs"))
+            if len(self.findings.problems) > before:
+                return None
         name = self.registry.canonical(spec.node_type)
         return GraphNode(spec.id, name, cls, params, spec, index, inputs, outputs)
+
+    def _narrowed(
+        self, declared: dict[str, Caps], override: Mapping[str, object], path: Path
+    ) -> dict[str, Caps]:
+        """Ports within what the manifest says of them."""
+        found = dict(declared)
+        for name, value in override.items():
+            port = name
+            if name == "default" and declared and name not in declared:  # the reference's word
+                port = next(iter(declared))
+            if port not in declared:
+                hint = self.findings.nearest(name, list(declared))
+                known = ", ".join(declared) or "none"
+                self.findings.add(
+                    f"there is no port {show(name)}{hint} (ports: {known})", (*path, name)
+                )
+                continue
+            try:
+                caps = read_caps(value)
+            except CapsError as error:
+                self.findings.add(str(error), (*path, name))
+                continue
+            both = declared[port].intersect(caps)
+            if both is None:
+                self.findings.add(
+                    f"{caps} leaves nothing of what the node declares, {declared[port]}",
+                    (*path, name),
+                )
+                continue
+            found[port] = both
+        return found
 
     def _find(self, name: str) -> type[Node] | str:
         found = self._classes.get(name)

@@ -16,7 +16,7 @@ from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
 from remotemedia.manifest.document import Source
-from remotemedia.negotiation import negotiate
+from remotemedia.negotiation import converters_for, negotiate
 from remotemedia.plan import Plan, compile_plan
 
 if TYPE_CHECKING:
@@ -139,6 +139,27 @@ class Pipeline:
             self._graph = Graph.build(self._manifest)
         return self._graph
 
+    def with_converters(self) -> Pipeline:
+        """The pipeline with the cheapest converters where formats do not fit.
+
+        Itself if all fit. What no converter can mend stays as it is: `validate` and `plan` tell.
+        Manifests ask for it by ``metadata: {auto_negotiate: true}``; then `plan` does it.
+
+        Raises
+        ------
+        NegotiationLimitError
+            So many alternatives that no answer was found within the bound.
+        """
+        from remotemedia.negotiation.apply import with_converters
+
+        insertions = converters_for(self.graph)
+        return Pipeline(with_converters(self._manifest, insertions)) if insertions else self
+
+    @property
+    def resolved(self) -> Pipeline:
+        """What is run: this pipeline, with converters if its metadata has `auto_negotiate`."""
+        return self.with_converters() if self._manifest.metadata.auto_negotiate else self
+
     def validate(self) -> tuple[Problem, ...]:
         """Check everything that can be checked without running; gives the warnings.
 
@@ -150,6 +171,12 @@ class Pipeline:
             Lists every problem, formats that do not fit included.
         """
         problems = negotiate(self.graph).problems
+        if problems and self._manifest.metadata.auto_negotiate:
+            left = negotiate(self.resolved.graph).problems
+            messages = {problem.message for problem in left}
+            problems = tuple(each for each in problems if each.message in messages) or tuple(
+                Problem(problem.message, ("connections",)) for problem in left
+            )
         if problems:
             raise ManifestError(self._manifest.locate(problems), self._manifest.source)
         return (*self._manifest.warnings, *self._manifest.locate(self._missing_executors()))
@@ -162,7 +189,7 @@ class Pipeline:
                 yield Problem(f"does not run here: {error}", ("nodes", node.index, "executor"))
 
     def plan(self) -> Plan:
-        """Negotiate formats and place the nodes.
+        """Negotiate formats, insert converters if the manifest says so, and place the nodes.
 
         Raises
         ------
@@ -171,7 +198,7 @@ class Pipeline:
         UnavailableError
             An executor that is not here.
         """
-        return compile_plan(self.graph)
+        return compile_plan(self.resolved.graph)
 
     def to_dict(self) -> dict[str, object]:
         """The manifest as plain data; loads again."""
@@ -182,10 +209,10 @@ class Pipeline:
         return self._manifest.to_yaml()
 
     def to_mermaid(self) -> str:
-        """The graph as a Mermaid flow chart."""
+        """The graph as a Mermaid flow chart, converters that are inserted included."""
         from remotemedia.diagram import mermaid
 
-        return mermaid(self.graph)
+        return mermaid(self.resolved.graph)
 
     # -- running -----------------------------------------------------------------------------
 

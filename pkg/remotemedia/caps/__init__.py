@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remotemedia.caps.constraint import Constraint, Exact, OneOf, Range
 from remotemedia.caps.media import ANY, FIELDS, Caps, Format, differing_fields, make_format
+from remotemedia.caps.plain import read_caps
 from remotemedia.caps.relation import Relation, parse_relation
 from remotemedia.caps.text import parse_caps
 
@@ -21,4 +22,5 @@ __all__ = [
     "make_format",
     "parse_caps",
     "parse_relation",
+    "read_caps",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from remotemedia.errors import Problem
-from remotemedia.manifest.model import Connection, Manifest, Metadata, NodeSpec, default_of
+from remotemedia.manifest.model import Connection, Manifest, NodeSpec, default_of
 from remotemedia.manifest.tree import Path
 
 MANIFEST = {
@@ -16,9 +16,6 @@ MANIFEST = {
     "config": "parameters belong to a node, in its params",
     "defaults": "parameters belong to a node, in its params",
 }
-METADATA = {
-    "auto_negotiate": "so far converters are not inserted",
-}
 NODE = {
     "is_streaming": "every node streams",
     "capabilities": "executor says where a node runs",
@@ -26,7 +23,6 @@ NODE = {
     "execution": "executor says where a node runs",
     "docker": "there is no container executor",
     "fast_path": "every synchronous inline node takes the fast path",
-    "media_capabilities": "so far only the formats that nodes themselves declare are checked",
     "policy": "policies are not applied so far",
 }
 INLINE_NODE = {
@@ -51,7 +47,6 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, Path]) -> list[Problem]:
                 found[name] = (place, reason, count + 1)
 
     look(manifest, (), _with_defaults(Manifest, MANIFEST))
-    look(manifest.metadata, ("metadata",), _with_defaults(Metadata, METADATA))
     always, inline = _with_defaults(NodeSpec, NODE), _with_defaults(NodeSpec, INLINE_NODE)
     for index, node in enumerate(manifest.nodes):
         look(node, ("nodes", index), always)

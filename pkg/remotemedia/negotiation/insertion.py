@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from remotemedia.caps import FIELDS, Caps, Constraint, Exact, Format, OneOf, Relation
@@ -44,28 +44,13 @@ class Insertion(NamedTuple):
     chain: Chain
 
 
-class Insertions(NamedTuple):
-    """What was found.
-
-    Attributes
-    ----------
-    found : tuple of Insertion
-        In the order of the manifest.
-    group : mapping of str to int
-        Node → which nodes were solved together.
-    """
-
-    found: tuple[Insertion, ...]
-    group: Mapping[str, int]
-
-
 def find_insertions(
     graph: Graph,
     relations: Mapping[str, tuple[Relation, ...]],
-    broken: Iterable[str],
+    broken: Sequence[Cell],
     converters: Converters,
-) -> Insertions:
-    """The cheapest converters that make the formats fit around some nodes.
+) -> tuple[tuple[Insertion, ...], ...]:
+    """The cheapest converters that make the formats fit around some ports.
 
     Parameters
     ----------
@@ -73,10 +58,15 @@ def find_insertions(
         What is wired.
     relations : mapping of node id to relations
         Those that hold.
-    broken : iterable of str
-        Nodes where something does not fit.
+    broken : sequence of Cell
+        Ports where something does not fit.
     converters : Converters
         What may be inserted.
+
+    Returns
+    -------
+    tuple of tuple of Insertion
+        For each of `broken` all that were found together, in the order of the manifest.
 
     Raises
     ------
@@ -84,13 +74,14 @@ def find_insertions(
         Too many formats depend on each other.
     """
     places = _Places(graph, relations)
-    wanted = {places.group_of(node) for node in broken}
-    found: list[Insertion] = []
-    for group in sorted(wanted):
-        found += _Task(places, group, converters).solve()
     order = {edge: index for index, edge in enumerate(graph.edges)}
-    found.sort(key=lambda insertion: order[insertion.edge])
-    return Insertions(tuple(found), {node: places.group_of(node) for node in graph.nodes})
+    found: dict[int, tuple[Insertion, ...]] = {}
+    for cell in broken:
+        group = places.number(cell)
+        if group not in found:
+            solved = _Task(places, group, converters).solve()
+            found[group] = tuple(sorted(solved, key=lambda insertion: order[insertion.edge]))
+    return tuple(found[places.number(cell)] for cell in broken)
 
 
 class _Places:
@@ -103,14 +94,12 @@ class _Places:
         self._groups: dict[object, object] = {}
         self.tied: set[Cell] = set()
         for node_id in graph.order:
-            node = graph.nodes[node_id]
             for relation in relations.get(node_id, ()):
                 a, b = self.cell(node_id, relation.port), self.cell(node_id, relation.other)
                 self.tied |= {a, b}
                 if relation.is_identity:
                     _join(self._parent, b, a)
         for node_id in graph.order:
-            node = graph.nodes[node_id]
             for relation in relations.get(node_id, ()):
                 a, b = self.cell(node_id, relation.port), self.cell(node_id, relation.other)
                 _join(self._groups, self.place(a), self.place(b))
@@ -120,16 +109,6 @@ class _Places:
                 if target in self.tied:
                     _join(self._groups, self.place(source), self.place(target))
         self._numbers: dict[object, int] = {}
-        self._of: dict[str, int] = {}
-        for node_id in graph.order:
-            node = graph.nodes[node_id]
-            cells: list[Cell] = [(node_id, port, True) for port in node.outputs]
-            cells += [(node_id, port, False) for port in node.inputs]
-            for cell in cells:
-                self.number(cell)
-        for edge in graph.edges:
-            self._of.setdefault(edge.target, self.number((edge.source, edge.source_port, True)))
-            self._of.setdefault(edge.source, self.number((edge.source, edge.source_port, True)))
 
     def cell(self, node_id: str, port: str) -> Cell:
         node = self.graph.nodes[node_id]
@@ -143,12 +122,6 @@ class _Places:
         """The number of the group that a cell is in."""
         root = _root(self._groups, self.place(cell))
         return self._numbers.setdefault(root, len(self._numbers))
-
-    def group_of(self, node: str) -> int:
-        """The group of a node, going by the first connection that feeds it."""
-        for edge in self.graph.incoming(node):
-            return self.number((edge.source, edge.source_port, True))
-        return self._of.get(node, -1)
 
 
 class _Factor(NamedTuple):

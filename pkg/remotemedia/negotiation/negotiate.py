@@ -87,8 +87,8 @@ class Trouble(NamedTuple):
         Both sides, and the field; without the fix.
     edge : Edge or None
         The connection to blame.
-    nodes : tuple of str
-        Where the fix may be.
+    cell : Cell
+        A port that the formats in dispute go through.
     path : tuple
         Its place in the manifest.
     produced, accepted : Caps or None
@@ -97,7 +97,7 @@ class Trouble(NamedTuple):
 
     message: str
     edge: Edge | None
-    nodes: tuple[str, ...]
+    cell: Cell
     path: Path
     produced: Caps | None = None
     accepted: Caps | None = None
@@ -286,7 +286,7 @@ class Negotiation:
         if edge is None:
             node = self.graph.nodes[cell[0]]
             message = f"{node.id} ({node.node_type}) keeps the format, but {other}, and {claim}"
-            self.troubles.append(Trouble(message, None, (), ("nodes", node.index)))
+            self.troubles.append(Trouble(message, None, cell, ("nodes", node.index)))
             return
         if edge is claim.edge:
             produced, accepted = other.caps, claim.caps
@@ -300,8 +300,8 @@ class Negotiation:
             )
         self.bad.add(edge)
         message = f"{edge}: {why}, but {other}, and {claim}: {differences(produced, accepted)}"
-        ends = (edge.target, edge.source)
-        self.troubles.append(Trouble(message, edge, ends, edge.path, produced, accepted))
+        source: Cell = (edge.source, edge.source_port, True)
+        self.troubles.append(Trouble(message, edge, source, edge.path, produced, accepted))
 
     def _tie(self) -> list[Tie]:
         ties = []
@@ -340,7 +340,7 @@ class Negotiation:
             f"{node.id} ({node.node_type}) keeps to {relation}, but {node.id}:{narrowed} can "
             f"only be {conflict.domain} and {node.id}:{other} only {conflict.other}"
         )
-        self.troubles.append(Trouble(message, None, (node.id,), where))
+        self.troubles.append(Trouble(message, None, _cell(node, relation.port), where))
 
     # -- choice ------------------------------------------------------------------------------
 
@@ -481,5 +481,5 @@ def _mismatch(graph: Graph, edge: Edge, produced: Caps, accepted: Caps) -> Troub
         f"but {edge.target}:{edge.target_port} ({target.node_type}) accepts {accepted}: "
         f"{differences(produced, accepted)}"
     )
-    ends = (edge.target, edge.source)
-    return Trouble(message, edge, ends, edge.path, produced, accepted)
+    cell: Cell = (edge.source, edge.source_port, True)
+    return Trouble(message, edge, cell, edge.path, produced, accepted)

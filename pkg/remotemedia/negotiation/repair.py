@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
 from remotemedia.caps import Exact
@@ -10,17 +12,24 @@ from remotemedia.errors import NegotiationLimitError, ParamsError, Problem
 from remotemedia.graph import Edge, Graph
 from remotemedia.negotiation.converters import Converters
 from remotemedia.negotiation.fixate import nearest_value
-from remotemedia.negotiation.insertion import Insertion, Insertions, find_insertions
+from remotemedia.negotiation.insertion import Insertion, find_insertions
 from remotemedia.negotiation.negotiate import Formats, Negotiation, Trouble
 from remotemedia.negotiation.suggestion import Change, Insert, Step, Suggestion
 from remotemedia.node import make_params
 
 
-def negotiate(graph: Graph) -> Formats:
+def negotiate(graph: Graph, converters: Converters | None = None) -> Formats:
     """Find what every port carries, and how to mend what does not fit; deterministic.
 
     The word of a node from outside this package is not taken for granted: what it emits is checked
     where it arrives.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is wired.
+    converters : Converters, optional
+        What may be suggested; by default what the program's registry has.
 
     Raises
     ------
@@ -31,22 +40,31 @@ def negotiate(graph: Graph) -> Formats:
     formats = negotiation.run()
     if not negotiation.troubles:
         return formats
-    return msgspec.structs.replace(formats, problems=_problems(graph, negotiation))
+    problems = _problems(graph, negotiation, converters or Converters())
+    return msgspec.structs.replace(formats, problems=problems)
 
 
-def converters_for(graph: Graph) -> tuple[Insertion, ...]:
-    """The converters that make everything fit that can be made to, at the least cost."""
+def converters_for(graph: Graph, converters: Converters | None = None) -> tuple[Insertion, ...]:
+    """The converters that make everything fit that can be made to, at the least cost.
+
+    Parameters and errors are those of `negotiate`.
+    """
     negotiation = Negotiation(graph)
     negotiation.run()
-    return _insertions(graph, negotiation).found if negotiation.troubles else ()
+    if not negotiation.troubles:
+        return ()
+    found = find_insertions(
+        graph,
+        negotiation.relations,
+        [trouble.cell for trouble in negotiation.troubles],
+        converters or Converters(),
+    )
+    return tuple({insertion.edge: insertion for group in found for insertion in group}.values())
 
 
-def _insertions(graph: Graph, negotiation: Negotiation) -> Insertions:
-    broken = [node for trouble in negotiation.troubles for node in trouble.nodes[:1]]
-    return find_insertions(graph, negotiation.relations, broken, Converters())
-
-
-def _problems(graph: Graph, negotiation: Negotiation) -> tuple[Problem, ...]:
+def _problems(
+    graph: Graph, negotiation: Negotiation, converters: Converters
+) -> tuple[Problem, ...]:
     fixes: dict[int, tuple[Suggestion, ...]] = {}
     mended = graph
     left = negotiation
@@ -57,13 +75,15 @@ def _problems(graph: Graph, negotiation: Negotiation) -> tuple[Problem, ...]:
             mended = _changed(mended, change)
             left = Negotiation(mended)
             left.run()
-    if left.troubles:
-        try:
-            insertions = _insertions(mended, left)
-        except NegotiationLimitError:
-            insertions = Insertions((), {})
-        for index, trouble in enumerate(negotiation.troubles):
-            if index not in fixes:
+    waiting = [
+        (index, trouble) for index, trouble in enumerate(negotiation.troubles) if index not in fixes
+    ]
+    if waiting:
+        with contextlib.suppress(NegotiationLimitError):
+            found = find_insertions(
+                mended, left.relations, [trouble.cell for _, trouble in waiting], converters
+            )
+            for (index, trouble), insertions in zip(waiting, found, strict=True):
                 fixes[index] = _inserts(trouble, insertions)
     return tuple(
         _problem(trouble, fixes.get(index, ()))
@@ -83,12 +103,9 @@ def _said(fix: Suggestion, edge: Edge | None) -> str:
     return str(fix)
 
 
-def _inserts(trouble: Trouble, insertions: Insertions) -> tuple[Suggestion, ...]:
+def _inserts(trouble: Trouble, found: tuple[Insertion, ...]) -> tuple[Suggestion, ...]:
     """Those in the connection to blame; else all that were found together with it."""
-    here = [one for one in insertions.found if one.edge is trouble.edge]
-    if not here and trouble.nodes:
-        group = insertions.group.get(trouble.nodes[0])
-        here = [one for one in insertions.found if insertions.group[one.edge.target] == group]
+    here = [one for one in found if one.edge is trouble.edge] or found
     return tuple(
         Insert(
             f"{edge.source}:{edge.source_port}",

@@ -58,7 +58,7 @@ def test_validate_checks_formats(tmp_path: Path, capsys: Capture) -> None:
     assert main(["validate", path]) == 2
     out = capsys.readouterr().out
     assert out.startswith(f"{path}:6:5: error: a:out (AudioResample) produces ")
-    assert "insert AudioResample {target_rate: 48000} between them" in out
+    assert out.endswith("; set target_rate of a to 48000\n")
 
 
 def test_validate_strict(tmp_path: Path, capsys: Capture) -> None:
