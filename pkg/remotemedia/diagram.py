@@ -6,11 +6,10 @@ Ids are safe by the manifest's rules; node types, formats and what a plugin decl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from remotemedia.caps import Caps
 from remotemedia.graph import Edge, Graph
-from remotemedia.negotiation import Formats, negotiate
+from remotemedia.negotiation import negotiate
 
 _SHAPES = {"source": ("([", "])"), "sink": ("[[", "]]"), "inner": ("[", "]")}
 _UNSAFE = re.compile(r"[^A-Za-z0-9 _.,:;=/()\[\]*+-]")
@@ -26,7 +25,8 @@ def mermaid(graph: Graph) -> str:
         before, after = _SHAPES[_role(graph, node_id)]
         label = "<br/>".join(map(_mermaid_text, _label(graph, node_id)))
         lines.append(f'    {names[node_id]}{before}"{label}"{after}')
-    for edge, carried in _edges(graph, formats):
+    for edge in graph.edges:
+        carried = formats.edges[edge]
         arrow = "==>" if edge.queue is not None else "-->"
         label = "<br/>".join(map(_mermaid_text, _edge_label(edge, carried)))
         lines.append(f'    {names[edge.source]} {arrow}|"{label}"| {names[edge.target]}')
@@ -46,7 +46,8 @@ def dot(graph: Graph) -> str:
         label = _dot_text(_label(graph, node_id))
         style = ", peripheries=2" if _role(graph, node_id) == "sink" else ""
         lines.append(f'    "{node_id}" [label={label}{style}];')
-    for edge, carried in _edges(graph, formats):
+    for edge in graph.edges:
+        carried = formats.edges[edge]
         label = _dot_text(_edge_label(edge, carried))
         style = ", style=bold" if edge.queue is not None else ""
         lines.append(f'    "{edge.source}" -> "{edge.target}" [label={label}{style}];')
@@ -72,12 +73,13 @@ def to_dict(graph: Graph) -> dict[str, object]:
         {
             "from": f"{edge.source}:{edge.source_port}",
             "to": f"{edge.target}:{edge.target_port}",
-            "format": str(carried),
+            "format": str(formats.edges[edge]),
+            "reasoning": list(formats.explain(edge).steps),
             "queue": None
             if edge.queue is None
             else {"capacity": edge.queue.capacity, "overflow": edge.queue.overflow},
         }
-        for edge, carried in _edges(graph, formats)
+        for edge in graph.edges
     ]
     return {
         "nodes": nodes,
@@ -88,12 +90,16 @@ def to_dict(graph: Graph) -> dict[str, object]:
     }
 
 
-def _edges(graph: Graph, formats: Formats) -> Iterator[tuple[Edge, Caps]]:
-    """Every edge and what it carries: what its source makes of what its target accepts."""
+def explanation(graph: Graph) -> str:
+    """For every edge what it carries, and what narrowed that to it, line by line."""
+    formats = negotiate(graph)
+    lines = []
     for edge in graph.edges:
-        produced = formats.outputs[edge.source, edge.source_port]
-        accepted = graph.nodes[edge.target].inputs[edge.target_port]
-        yield edge, produced.intersect(accepted) or produced
+        reasoning = formats.explain(edge)
+        lines.append(f"{reasoning.edge}: {reasoning.format}")
+        lines += [f"    {step}" for step in reasoning.steps]
+    lines += [f"problem: {problem.message}" for problem in formats.problems]
+    return "\n".join(lines) + "\n"
 
 
 def _role(graph: Graph, node_id: str) -> str:

@@ -4,6 +4,7 @@
 
     RemoteMediaError
     ├── ManifestError            the manifest has problems; all of them, each with its place
+    ├── EditError                the text of a manifest that cannot be edited in place
     ├── UnknownNodeTypeError     no node of that name; names the nearest
     ├── UnavailableError         known, but not on this host; names the install command
     ├── ParamsError              parameters that a node refuses
@@ -126,6 +127,12 @@ class ManifestError(RemoteMediaError):
         count = len(self.problems)
         head = f"{source}: {count} problem{'s' if count != 1 else ''}"
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+class EditError(RemoteMediaError):
+    """The text of a manifest that cannot be edited in place."""
+
+    code = "edit"
 
 
 class UnknownNodeTypeError(RemoteMediaError):

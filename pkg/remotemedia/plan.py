@@ -9,7 +9,7 @@ import msgspec
 
 from remotemedia.errors import CapsMismatchError, UnavailableError
 from remotemedia.graph import Edge, Graph, GraphNode
-from remotemedia.negotiation import Formats, negotiate
+from remotemedia.negotiation import Formats, Reasoning, negotiate
 from remotemedia.node import is_async, is_source
 
 
@@ -68,6 +68,10 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     def async_nodes(self) -> list[str]:
         """Nodes that need an event loop."""
         return [node for node, placement in self.placements.items() if placement.is_async]
+
+    def explain(self) -> tuple[Reasoning, ...]:
+        """For every edge, in the order of the manifest: what it carries, and why."""
+        return tuple(self.formats.explain(edge) for edge in self.graph.edges)
 
 
 def compile_plan(graph: Graph) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,8 +16,26 @@ from remotemedia.manifest import Manifest, load_manifest
 from remotemedia.pipeline import Pipeline
 
 
-def load_pipeline(source: str, overrides: Sequence[str] = ()) -> Pipeline:
+def add_auto(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that inserts converters."""
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="insert converters where formats do not fit, as auto_negotiate in the manifest does",
+    )
+
+
+def load_pipeline(source: str, overrides: Sequence[str] = (), *, auto: bool = False) -> Pipeline:
     """Load a manifest from a path, or from stdin for ``-``; print its warnings.
+
+    Parameters
+    ----------
+    source : str
+        Path, or ``-``.
+    overrides : sequence of str
+        Parameters, as ``NODE.KEY=VALUE``.
+    auto : bool
+        Let converters be inserted, whatever the manifest says.
 
     Raises
     ------
@@ -33,6 +52,8 @@ def load_pipeline(source: str, overrides: Sequence[str] = ()) -> Pipeline:
         _check_overrides(pipeline, changes)
     else:
         pipeline = Pipeline.load(text, name=name)
+    if auto:
+        pipeline = Pipeline(with_auto(pipeline.manifest))
     for problem in pipeline.validate():
         warn(f"{place(problem, pipeline.manifest.source)}: {problem.message}")
     return pipeline
@@ -110,6 +131,12 @@ def with_outputs(manifest: Manifest, nodes: Iterable[str]) -> Manifest:
         for node in manifest.nodes
     )
     return keep_places(manifest, msgspec.structs.replace(manifest, nodes=changed))
+
+
+def with_auto(manifest: Manifest) -> Manifest:
+    """A copy that lets converters be inserted."""
+    metadata = msgspec.structs.replace(manifest.metadata, auto_negotiate=True)
+    return keep_places(manifest, msgspec.structs.replace(manifest, metadata=metadata))
 
 
 def keep_places(old: Manifest, new: Manifest) -> Manifest:

@@ -18,7 +18,7 @@ from remotemedia.cli.commands import BUILT_IN
 from remotemedia.cli.failure import CommandError, UsageError, os_error, warn
 from remotemedia.cli.inputs import FORMATS, Input
 from remotemedia.cli.json_lines import packet_line
-from remotemedia.cli.loading import load_pipeline, with_outputs
+from remotemedia.cli.loading import add_auto, load_pipeline, with_outputs
 from remotemedia.cli.outputs import LineSink, Sink, WavSink
 from remotemedia.cli.routing import Port, Target, check_paths, parse_target, ports_of
 from remotemedia.cli.segments import Display
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="change a parameter; may be repeated",
     )
+    add_auto(parser)
     add("--to", metavar="NODE[:PORT]", help="where the input goes (default: every open input)")
     add("--input-format", choices=FORMATS, help="what the input is")
     add("--output-format", choices=("wav", "jsonl", "text"), help="what the outputs are")
@@ -81,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     """Do it."""
     if options.manifest == "-" and options.input == "-":
         raise UsageError("the manifest and the input cannot both come from stdin")
-    pipeline = load_pipeline(options.manifest, options.params)
+    pipeline = load_pipeline(options.manifest, options.params, auto=options.auto)
     targets = [parse_target(text, pipeline.graph, options.output_format) for text in options.output]
     check_paths(targets, options.input, options.manifest)
     if options.json and any(target.path == "-" for target in targets):

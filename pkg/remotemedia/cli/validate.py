@@ -1,12 +1,15 @@
 """Check manifests without running them.
 
-Every problem is printed as FILE:LINE:COLUMN: message. Exit code 2 if there is any.
+Every problem is printed as FILE:LINE:COLUMN: message. Exit code 2 if there is any. With --fix what
+the messages suggest is done to the file first; its comments and its order stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -24,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("manifests", metavar="MANIFEST", nargs="+", help="files; - for stdin")
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--fix", action="store_true", help="mend the files; of stdin the mended text goes to stdout"
+    )
     parser.add_argument("--strict", action="store_true", help="warnings count as problems")
 
 
@@ -32,6 +38,10 @@ def run(options: argparse.Namespace) -> int:
     failed = False
     reports = []
     for source in options.manifests:
+        if options.fix:
+            if source == "-":
+                return _fix_stdin()
+            _fix_file(source)
         name, problems, warnings, pipeline = check(source)
         failed |= bool(problems) or (options.strict and bool(warnings))
         if options.format == "json":
@@ -57,6 +67,43 @@ def run(options: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
+def _fix_file(source: str) -> None:
+    path = Path(source)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeError):
+        return  # checking it says why
+    mended = _fixed(text, source)
+    if mended != text:
+        making = path.with_name(f"{path.name}.making")
+        making.write_bytes(mended.encode("utf-8"))
+        shutil.copymode(path, making)
+        making.replace(path)
+
+
+def _fix_stdin() -> int:
+    from remotemedia.cli.fixing import problems_of
+
+    text = _fixed(sys.stdin.read(), "stdin")
+    print(text, end="")
+    problems = problems_of(text, "stdin")
+    for problem in problems:
+        print(f"{place(problem, 'stdin')}: error: {problem.message}", file=sys.stderr)
+    return 2 if problems else 0
+
+
+def _fixed(text: str, name: str) -> str:
+    from remotemedia.cli.fixing import fix
+
+    try:
+        mended, done = fix(text, name)
+    except ManifestError:
+        return text  # checking it says what is wrong
+    for one in done:
+        print(f"{name}: {paint('fixed:', 'green', sys.stderr)} {one}", file=sys.stderr)
+    return mended
+
+
 Problems = tuple[Problem, ...]
 
 
@@ -78,6 +125,7 @@ def _plain(problem: Problem) -> dict[str, object]:
         "column": problem.column,
         "path": list(problem.path),
         "message": problem.message,
+        "fixes": [msgspec.to_builtins(fix) for fix in problem.fixes],
     }
 
 

@@ -108,6 +108,7 @@ def _inserts(trouble: Trouble, found: tuple[Insertion, ...]) -> tuple[Suggestion
     here = [one for one in found if one.edge is trouble.edge] or found
     return tuple(
         Insert(
+            int(edge.path[1]),
             f"{edge.source}:{edge.source_port}",
             f"{edge.target}:{edge.target_port}",
             tuple(Step(one.node_type, dict(one.params)) for one in chain),
@@ -152,8 +153,8 @@ def _change(graph: Graph, before: Negotiation, trouble: Trouble) -> Change | Non
 def _changed(graph: Graph, change: Change) -> Graph:
     """The graph with another parameter."""
     node = graph.nodes[change.node]
-    given = {**node.spec.params, change.param: change.value}
-    params = make_params(node.cls, {**msgspec.structs.asdict(node.params), **given})
+    fields = msgspec.structs.asdict(node.params)
+    params = make_params(node.cls, {**fields, change.param: change.value})
     replaced = msgspec.structs.replace(
         node,
         params=params,

@@ -23,12 +23,15 @@ class Insert(msgspec.Struct, frozen=True, tag="insert", tag_field="kind"):
 
     Attributes
     ----------
+    connection : int
+        Its number in the manifest, from 0.
     source, target : str
-        The connection, as the manifest has it.
+        Its ends, as ``node:port``.
     steps : tuple of Step
         From the source to the target.
     """
 
+    connection: int
     source: str
     target: str
     steps: tuple[Step, ...]
