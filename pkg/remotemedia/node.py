@@ -196,6 +196,14 @@ class Node:
     def open(self, ctx: Context) -> Awaitable[None] | None:
         """Get ready. May be ``async`` on an async node."""
 
+    def actual_formats(self) -> Mapping[str, str | Caps] | None:
+        """What the output ports really produce, for a ``runtime_discovered`` node.
+
+        Asked for once `open` has succeeded, before anything behind it is opened. None, or a port
+        left out: that shows with the first data.
+        """
+        return None
+
     def process(self, data: Any) -> Any:
         """One input → what comes of it."""
         raise NotImplementedError(f"{type(self).__name__} has no process()")
@@ -210,7 +218,10 @@ class Node:
         """Forget the stream (after an interrupt), as if just opened."""
 
     def reconfigure(self, ctx: Context) -> None:
-        """A format has changed; the tail of the old one is still to be emitted by `process`."""
+        """The next item has another format than the one before it, as `ctx` says.
+
+        Called in front of that item; the tail of the old format may still be emitted by `process`.
+        """
 
 
 def is_async(node: Node | type[Node]) -> bool:

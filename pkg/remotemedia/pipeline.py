@@ -198,7 +198,8 @@ class Pipeline:
         UnavailableError
             An executor that is not here.
         """
-        return compile_plan(self.resolved.graph)
+        auto = self._manifest.metadata.auto_negotiate
+        return compile_plan(self.resolved.graph, auto=auto)
 
     def to_dict(self) -> dict[str, object]:
         """The manifest as plain data; loads again."""

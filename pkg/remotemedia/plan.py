@@ -55,6 +55,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         Output ports whose packets the client receives.
     entries : tuple of (node, port)
         Where the client's data goes when it names no node: the inputs of nodes that nothing feeds.
+    auto : bool
+        Whether formats that only live data tell are adapted by converters.
     """
 
     graph: Graph
@@ -63,6 +65,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     islands: tuple[tuple[str, ...], ...]
     outlets: frozenset[tuple[str, str]]
     entries: tuple[tuple[str, str], ...]
+    auto: bool = False
 
     @property
     def async_nodes(self) -> list[str]:
@@ -74,8 +77,15 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         return tuple(self.formats.explain(edge) for edge in self.graph.edges)
 
 
-def compile_plan(graph: Graph) -> Plan:
+def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
     """Negotiate formats, place nodes, and find the islands.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is to run; converters that it needs have been inserted.
+    auto : bool
+        Adapt what only live data tell.
 
     Raises
     ------
@@ -110,6 +120,7 @@ def compile_plan(graph: Graph) -> Plan:
         islands=find_islands(graph, lambda node: placements[node].in_island),
         outlets=frozenset(outlets),
         entries=tuple(entries),
+        auto=auto,
     )
 
 

@@ -78,6 +78,11 @@ def test_data() -> None:
         "from": "to16k:out",
         "to": "vad:in",
         "format": "audio(sample_rate=16000, channels=1, format=F32)",
+        "reasoning": [
+            "to16k:out (AudioResample) produces audio(sample_rate=16000, format=F32)",
+            "to16k (AudioResample) keeps to out = in except sample_rate: "
+            "audio(sample_rate=16000, channels=1, format=F32)",
+        ],
         "queue": {"capacity": 4, "overflow": "drop_oldest"},
     }
 

@@ -141,6 +141,7 @@ class Negotiation:
         self.notes: dict[int, list[str]] = {}  # of a variable: what was chosen, and why
         self._parent: dict[Cell, Cell] = {}
         self.claims: list[list[Claim]] = []
+        self.ties: list[Tie] = []
         self.domains: list[Caps] = []
         self.index: dict[Cell, int] = {}
 
@@ -148,9 +149,9 @@ class Negotiation:
         """Everything but the fixes: `troubles` has what does not fit."""
         produced = self._forward(report=True)
         self._unite(produced)
-        ties = self._tie()
-        self._solve(ties)
-        self._choose(ties, produced)
+        self.ties = self._tie()
+        self._solve(self.ties)
+        self._choose(self.ties, produced)
         return self._formats(self._forward(report=False) if self.chosen else produced)
 
     # -- forward -----------------------------------------------------------------------------
@@ -432,6 +433,17 @@ class Negotiation:
             if narrowed != so_far:
                 steps.append(str(claim))
             so_far = narrowed
+        for tie in self.ties:
+            if variable in (tie.a, tie.b):
+                back = variable == tie.b
+                other = self.domains[tie.a if back else tie.b]
+                narrowed = tie.relation.apply(so_far, other, back) or so_far
+                if narrowed != so_far:
+                    node = self.graph.nodes[tie.node]
+                    steps.append(
+                        f"{node.id} ({node.node_type}) keeps to {tie.relation}: {narrowed}"
+                    )
+                so_far = narrowed
         steps += self.notes.get(variable, [])
         return Reasoning(str(edge), str(carried), tuple(steps))
 

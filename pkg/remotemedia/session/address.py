@@ -9,7 +9,10 @@ from remotemedia.caps import Caps
 from remotemedia.data import DATA_TYPES, Data
 from remotemedia.errors import AddressError, RemoteMediaError, nearest
 from remotemedia.plan import Plan
-from remotemedia.session.guard import make_guard, refuse
+from remotemedia.session.adapter import find_chain
+from remotemedia.session.guard import describe, make_guard, refuse
+
+_REMEMBERED = 64  # formats
 
 
 class Entry(NamedTuple):
@@ -81,4 +84,24 @@ def refusal(data: object, entries: tuple[Entry, ...]) -> RemoteMediaError:
 def _entry(plan: Plan, node_id: str, port: str) -> Entry:
     node = plan.graph.nodes[node_id]
     caps = node.inputs[port]
-    return Entry(node_id, port, caps, make_guard(caps))
+    accepts = make_guard(caps)
+    return Entry(node_id, port, caps, _or_adapted(accepts, caps) if plan.auto else accepts)
+
+
+def _or_adapted(accepts: Callable[[Data], bool], caps: Caps) -> Callable[[Data], bool]:
+    """Whether converters can make an item acceptable, if it is not."""
+    known: dict[Caps, bool] = {}
+
+    def adaptable(data: Data) -> bool:
+        if accepts(data):
+            return True
+        if data.__class__ not in DATA_TYPES:
+            return False
+        given = describe(data)
+        if given not in known:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known[given] = find_chain(given, caps) is not None
+        return known[given]
+
+    return adaptable

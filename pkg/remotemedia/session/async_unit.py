@@ -58,12 +58,15 @@ class AsyncUnit(Unit):
             self._in_call = False
             self.start()
 
-    async def _process(self, call: Callable[[Data], Any], packet: Packet) -> None:
+    async def _process(
+        self, call: Callable[[Data], Any], packet: Packet, data: Data | None = None
+    ) -> None:
+        """Call the node on the data of a packet, or on others that stem from it."""
         step, clock = self.step, self._hooks.clock
         elapsed = 0.0
         then = clock()
         try:
-            result = call(packet.data)
+            result = call(packet.data if data is None else data)
             if inspect.isasyncgen(result):
                 try:
                     async for item in result:
@@ -89,6 +92,10 @@ class AsyncUnit(Unit):
 
     async def _tail(self) -> None:
         try:
+            for port, adapter in self.step.adapters.items():
+                for item in adapter.finish():
+                    (call,) = self.wiring.arrivals[self.step.id, port].calls
+                    await self._process(call, self._tail_origin(), item)
             result = self.step.node.finish()
             if hasattr(result, "__aiter__"):
                 async for item in result:

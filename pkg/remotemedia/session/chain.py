@@ -10,7 +10,8 @@ import numpy as np
 
 from remotemedia.data import Data
 from remotemedia.metrics import Histogram, add_rows
-from remotemedia.node import Node
+from remotemedia.node import Context, Node
+from remotemedia.session.adapter import Adapter
 
 FOLD_ROWS = 1024  # passes after which the clock readings are sorted into histograms
 
@@ -36,9 +37,24 @@ class Step:
         Where the items of each output port go, in the order in which the connections are written.
     default : str
         The port of items that name none.
+    adapters : mapping of port to Adapter
+        What stands before its input ports, if formats are adapted there.
+    context : Context or None
+        What the node was told when it was opened.
     """
 
-    __slots__ = ("default", "direct", "errors", "id", "latency", "node", "routes", "unrecorded")
+    __slots__ = (
+        "adapters",
+        "context",
+        "default",
+        "direct",
+        "errors",
+        "id",
+        "latency",
+        "node",
+        "routes",
+        "unrecorded",
+    )
 
     def __init__(self, node_id: str, node: Node, ports: list[str]) -> None:
         self.id = node_id
@@ -49,6 +65,14 @@ class Step:
         self.direct = 0
         self.default = ports[0] if ports else ""
         self.routes: dict[str, tuple[Link, ...]] = dict.fromkeys(ports, ())
+        self.adapters: dict[str, Adapter] = {}
+        self.context: Context | None = None
+
+    def reset(self) -> None:
+        """Forget the stream (after an interrupt)."""
+        for adapter in self.adapters.values():
+            adapter.reset()
+        self.node.reset()
 
     @property
     def calls(self) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
+from remotemedia.caps import parse_caps
 from remotemedia.clock import Clock
-from remotemedia.errors import UnavailableError
+from remotemedia.errors import CapsMismatchError, NodeError, UnavailableError
 from remotemedia.executors import find_executor
+from remotemedia.negotiation import negotiate
 from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
 
@@ -20,6 +24,43 @@ def context(plan: Plan, node_id: str, clock: Clock) -> Context:
         inputs={port: inputs[node_id, port] for port in node.inputs},
         outputs={port: outputs[node_id, port] for port in node.outputs},
     )
+
+
+def discover(plan: Plan, node_id: str, node: Node) -> Plan:
+    """The plan with what a node that is open now says of its outputs.
+
+    Raises
+    ------
+    CapsMismatchError
+        That does not fit what is behind it, and no converters may be put there.
+    NodeError
+        It is nothing that the node declares.
+    """
+    if node.capabilities != "runtime_discovered":
+        return plan
+    actual = node.actual_formats() or {}
+    known = plan.graph.nodes[node_id]
+    outputs = dict(known.outputs)
+    for port, given in actual.items():
+        caps = parse_caps(given) if isinstance(given, str) else given
+        both = outputs[port].intersect(caps) if port in outputs else None
+        if both is None:
+            declared = outputs.get(port, f"only {', '.join(outputs) or 'no ports'}")
+            raise NodeError(
+                f"node {node_id!r} ({known.node_type}) found {caps} for its output {port!r}, "
+                f"but declares {declared}",
+                node=node_id,
+                port=port,
+            )
+        outputs[port] = both
+    if outputs == known.outputs:
+        return plan
+    found = msgspec.structs.replace(known, outputs=outputs)
+    graph = msgspec.structs.replace(plan.graph, nodes={**plan.graph.nodes, node_id: found})
+    formats = negotiate(graph)
+    if formats.problems and not plan.auto:
+        raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
+    return msgspec.structs.replace(plan, graph=graph, formats=formats)
 
 
 def create_nodes(plan: Plan, order: Iterable[str]) -> dict[str, Node]:

@@ -16,7 +16,7 @@ from remotemedia.session.address import Entry, find_entries, refusal
 from remotemedia.session.chain import Chain, Step
 from remotemedia.session.failure import FAILURES, Event, error_event, node_error
 from remotemedia.session.island import Delivery, Island
-from remotemedia.session.life import context, create_nodes
+from remotemedia.session.life import context, create_nodes, discover
 from remotemedia.session.outlet import Outlet
 from remotemedia.session.report import CLIENT, direct_edge, snapshot
 from remotemedia.session.wiring import Wiring
@@ -228,7 +228,7 @@ class Run:
             self._island.fold()
         for node_id in self.plan.graph.order:
             try:
-                result = steps[node_id].node.finish()
+                result = self._wiring.tail(steps[node_id])
             except FAILURES as error:
                 steps[node_id].errors += 1
                 self._on_failure(steps[node_id], error)
@@ -238,11 +238,13 @@ class Run:
     def _open(self, opened: dict[str, Node]) -> None:
         clock = SystemClock()
         for node_id, node in self._nodes.items():
+            told = self._wiring.steps[node_id].context = context(self.plan, node_id, clock)
             try:
-                node.open(context(self.plan, node_id, clock))
+                node.open(told)
             except Exception as error:
                 raise node_error(node_id, type(node).__name__, error)  # noqa: B904 - has its cause
             opened[node_id] = node
+            self.plan = discover(self.plan, node_id, node)
 
     def _arrival(self, entry: Entry) -> Chain:
         return self._wiring.arrivals[entry.node, entry.port]

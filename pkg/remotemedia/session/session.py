@@ -34,7 +34,7 @@ from remotemedia.session.address import Entry, find_entries, refusal
 from remotemedia.session.boundary import Inbox, wait_in, wake_all
 from remotemedia.session.chain import Step
 from remotemedia.session.failure import Event, error_event, node_error
-from remotemedia.session.life import context, create_nodes
+from remotemedia.session.life import context, create_nodes, discover
 from remotemedia.session.router import Router
 from remotemedia.session.unit import Hooks
 
@@ -324,7 +324,8 @@ class Session:
     async def _open_node(self, node_id: str) -> None:
         node = self._nodes[node_id]
         try:
-            waiting = node.open(context(self.plan, node_id, self.clock))
+            told = self._router.steps[node_id].context = context(self.plan, node_id, self.clock)
+            waiting = node.open(told)
             if inspect.isawaitable(waiting):
                 await waiting
         except Exception as error:
@@ -333,6 +334,7 @@ class Session:
                 raise
             raise wrapped from error
         self._opened[node_id] = node
+        self.plan = discover(self.plan, node_id, node)
 
     async def _close_nodes(self) -> None:
         """Close all that are open, in topological order, even if that is cancelled meanwhile."""

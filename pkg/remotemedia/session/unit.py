@@ -102,7 +102,7 @@ class Unit:
         """Wait until what `drop` cut off has ended, forget the stream, and go on."""
         for step in self.wiring.steps.values():
             try:
-                step.node.reset()
+                step.reset()
             except FAILURES as error:
                 step.errors += 1
                 self._fail(step, error)
@@ -181,7 +181,7 @@ class IslandUnit(Unit):
                 island.fold()
         for step in reversed(self.wiring.steps.values()):
             try:
-                tail = step.node.finish()
+                tail = self.wiring.tail(step)
             except FAILURES as error:
                 step.errors += 1
                 self._fail(step, error)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from remotemedia.caps import Caps
-from remotemedia.data import Data
+from remotemedia.data import Audio, Data
 from remotemedia.graph import Edge
 from remotemedia.node import Node
 from remotemedia.plan import Plan
+from remotemedia.session.adapter import Adapter, adapted, outputs_of
 from remotemedia.session.chain import Chain, Link, Step
-from remotemedia.session.guard import make_guard, refuse
+from remotemedia.session.guard import describe, make_guard, refuse
 
 MAX_CHAIN = 64  # steps; keeps the memory of chains linear in the size of the graph
 
@@ -88,8 +91,12 @@ class Wiring:
             joined = self._joinable(plan, step, follower)
             inputs = spec.inputs
             for port, caps in inputs.items():
-                guarded = (node_id, port) in plan.formats.unproven
-                call = _call(step, port, len(inputs) > 1, caps if guarded else None)
+                call = _call(step, port, len(inputs) > 1)
+                if _wants_to_know(step.node):
+                    call = _watched(call, step, port)
+                entered = plan.auto and (node_id, port) in plan.entries
+                if (node_id, port) in plan.formats.unproven or entered:
+                    call = _checked(call, step, port, caps, plan.auto)
                 if joined is None:
                     chain = Chain((step,), (call,))
                 else:
@@ -97,6 +104,20 @@ class Wiring:
                 self.arrivals[node_id, port] = chain
             if joined is not None and follower is not None:
                 del self.links[follower]
+
+    def tail(self, step: Step) -> Any:
+        """The end of a synchronous node's input: what its adapters hold, then what it holds."""
+        held = [(port, adapter.finish()) for port, adapter in step.adapters.items()]
+        if not any(items for _, items in held):
+            return step.node.finish()
+        return self._tail(step, held)
+
+    def _tail(self, step: Step, held: list[tuple[str, list[Data]]]) -> Iterator[Any]:
+        for port, items in held:
+            call = self.arrivals[step.id, port].calls[0]  # the adapter has nothing to do any more
+            for item in items:
+                yield from outputs_of(call(item))
+        yield from outputs_of(step.node.finish())
 
     def __del__(self) -> None:
         """Cut the links: freed by following them, a long graph would overflow the C stack.
@@ -122,18 +143,53 @@ class Wiring:
         return chain if chain is not None and len(chain.steps) < MAX_CHAIN else None
 
 
-def _call(step: Step, port: str, several: bool, guarded: Caps | None) -> Callable[[Data], Any]:
+def _call(step: Step, port: str, several: bool) -> Callable[[Data], Any]:
     process: Callable[..., Any] = step.node.process
-    call = process
-    if several:
+    if not several:
+        return process
 
-        def call(data: Data) -> Any:
-            return process(data, port)
+    def call(data: Data) -> Any:
+        return process(data, port)
 
-    if guarded is None:
-        return call
-    accepts = make_guard(guarded)
-    caps = guarded
+    call.__wrapped__ = process  # type: ignore[attr-defined]
+    return call
+
+
+def _wants_to_know(node: Node) -> bool:
+    return type(node).reconfigure is not Node.reconfigure
+
+
+def _watched(call: Callable[[Data], Any], step: Step, port: str) -> Callable[[Data], Any]:
+    """The call of a node that is told when the format of a port changes."""
+    last: tuple[object, ...] = ()
+
+    def watched(data: Data) -> Any:
+        nonlocal last
+        if data.__class__ is Audio:
+            samples = data.samples
+            now: tuple[object, ...] = (data.sample_rate, samples.dtype, len(samples))
+        else:
+            now = (data.__class__, *map(str, data.caps_fields().items()))
+        if now != last:
+            if last and step.context is not None:
+                inputs = {**step.context.inputs, port: describe(data)}
+                step.context = msgspec.structs.replace(step.context, inputs=inputs)
+                step.node.reconfigure(step.context)
+            last = now
+        return call(data)
+
+    watched.__wrapped__ = call  # type: ignore[attr-defined]
+    return watched
+
+
+def _checked(
+    call: Callable[[Data], Any], step: Step, port: str, caps: Caps, auto: bool
+) -> Callable[[Data], Any]:
+    """The call of a port that may be given what it does not accept."""
+    if auto:
+        adapter = step.adapters[port] = Adapter(step.id, port, caps)
+        return adapted(call, adapter)
+    accepts = make_guard(caps)
 
     def checked(data: Data) -> Any:
         if accepts(data):

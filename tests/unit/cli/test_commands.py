@@ -78,6 +78,7 @@ def test_validate_for_programs(tmp_path: Path, capsys: Capture) -> None:
         "column": 24,
         "path": ["nodes", 0, "node_type"],
         "message": "unknown node_type 'Gian'; did you mean 'Gain'?",
+        "fixes": [],
     }
     assert "cannot be read" in second["problems"][0]["message"]
 

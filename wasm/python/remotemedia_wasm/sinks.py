@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from remotemedia.data import Audio, Data, Packet
+from remotemedia.data import Audio, Packet
 from remotemedia.errors import DataError
 from remotemedia.node import Node
 from remotemedia.registry import default_registry
+from remotemedia.session.flow import flow
 from remotemedia.wav import Encoding, WavWriter
 from remotemedia_wasm.ends import BlockWriter, View
 from remotemedia_wasm.ring_signal import MakeWake, RingSignal
@@ -95,7 +96,7 @@ class SpeakerSink:
 
     async def finish(self) -> None:
         """Play what the resampler still holds, then end."""
-        for block in _flow([], self._chain, tails=True):
+        for block in flow([], self._chain, tails=True):
             await self._put(block)
         self._writer.end()
 
@@ -134,11 +135,11 @@ class SpeakerSink:
     def _convert(self, audio: Audio) -> Iterable[Audio]:
         given = (audio.sample_rate, audio.samples.dtype, audio.samples.shape[0])
         if given != self._format:
-            tails = list(_flow([], self._chain, tails=True))
+            tails = list(flow([], self._chain, tails=True))
             self._chain = self._make_chain(audio)
             self._format = given
-            return [*tails, *_flow([audio], self._chain)]
-        return (audio,) if not self._chain else _flow([audio], self._chain)
+            return [*tails, *flow([audio], self._chain)]
+        return (audio,) if not self._chain else flow([audio], self._chain)
 
     def _make_chain(self, audio: Audio) -> list[Node]:
         find = default_registry().find
@@ -150,24 +151,6 @@ class SpeakerSink:
         if audio.sample_rate != self._rate:
             chain.append(find("AudioResample")(target_rate=self._rate, quality=QUALITY))
         return chain
-
-
-def _flow(items: Iterable[Data], nodes: list[Node], tails: bool = False) -> Iterable[Audio]:
-    """Items through nodes, one after the other; with `tails`, what these still hold."""
-    for node in nodes:
-        made: list[Data] = []
-        for item in items:
-            made += _listed(node.process(item))
-        if tails:
-            made += _listed(node.finish())
-        items = made
-    return [item for item in items if isinstance(item, Audio)]
-
-
-def _listed(result: Any) -> list[Data]:
-    if result is None:
-        return []
-    return [result] if isinstance(result, Data) else list(result)
 
 
 class RecorderSink:
