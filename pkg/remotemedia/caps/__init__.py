@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remotemedia.caps.constraint import Constraint, Exact, OneOf, Range
+from remotemedia.caps.constraint import Constraint, Exact, OneOf, Range, Shape
 from remotemedia.caps.media import ANY, FIELDS, Caps, Format, differing_fields, make_format
 from remotemedia.caps.plain import read_caps
 from remotemedia.caps.relation import Relation, parse_relation
@@ -18,6 +18,7 @@ __all__ = [
     "OneOf",
     "Range",
     "Relation",
+    "Shape",
     "differing_fields",
     "make_format",
     "parse_caps",

@@ -17,10 +17,10 @@ from remotemedia.data.formats import (
 )
 
 FIELDS: dict[str, tuple[str, ...]] = {
-    "audio": ("sample_rate", "channels", "format"),
+    "audio": ("sample_rate", "channels", "format", "layout"),
     "video": ("width", "height", "framerate", "pixel_format", "codec"),
     "image": ("width", "height", "format", "pixel_format"),
-    "tensor": ("dtype",),
+    "tensor": ("shape", "dtype"),
     "text": ("encoding", "format"),
     "json": ("schema",),
     "binary": ("mime_type",),
@@ -35,6 +35,7 @@ NUMBERS = frozenset({"sample_rate", "channels", "width", "height", "framerate"})
 
 NAMES: dict[tuple[str, str], tuple[str, ...]] = {
     ("audio", "format"): tuple(AUDIO_DTYPES),
+    ("audio", "layout"): ("planar", "interleaved"),
     ("video", "pixel_format"): tuple(PIXEL_FORMATS),
     ("video", "codec"): tuple(VIDEO_CODECS),
     ("image", "format"): IMAGE_FORMATS,

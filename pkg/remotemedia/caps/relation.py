@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import msgspec
 
-from remotemedia.caps.constraint import Constraint, Exact, Range, intersect, one_of
+from remotemedia.caps.constraint import Constraint, Exact, Range, Shape, Value, intersect, one_of
 from remotemedia.caps.media import FIELDS, NUMBERS, Caps, Format
 from remotemedia.errors import CapsSyntaxError, nearest
 
@@ -143,8 +143,10 @@ def scale(constraint: Constraint, ratio: Fraction, whole: bool) -> Constraint | 
         if first > last:
             return None
         return Exact(first) if first == last else Range(first, last)
+    if isinstance(constraint, Shape):
+        return None
     values = (constraint.value,) if isinstance(constraint, Exact) else constraint.values
-    kept = []
+    kept: list[Value] = []
     for value in values:
         if isinstance(value, str):
             return None

@@ -4,19 +4,24 @@ r"""The text form of caps: ``audio(sample_rate=8000..48000, channels=1, format=[
 
     caps        = "any" | format { "|" format }
     format      = media [ "(" [ field "=" constraint { "," … } ] ")" ]
-    constraint  = value [ ".." value ] | "[" value { "," value } "]"
-    value       = number | word | "quoted string, with \" and \\"
+    constraint  = value [ ".." value ] | "[" value { "," value } "]" | shape
+    value       = number | number "/" number | word | "quoted string, with \" and \\"
+    shape       = "(" [ axis { "," axis } ] ")"
+    axis        = number | name | "?"
 
-A word is made of letters, digits and ``_ / + * - .``; other text is quoted.
+A word is made of letters, digits and ``_ / + * - .``; other text is quoted. A fraction is a frame
+rate, ``30000/1001``. A MIME type may be ``audio/*``. The axes of a tensor's shape are sizes, names
+(any size, but the same wherever the name occurs) or ``?`` (any size).
 """
 
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import NoReturn
 
-from remotemedia.caps.constraint import NUMBER, Constraint, Exact, Range, Value, one_of
+from remotemedia.caps.constraint import NUMBER, Constraint, Exact, Range, Shape, Value, one_of
 from remotemedia.caps.media import ANY, FIELDS, NAMES, NUMBERS, Caps, Format, make_format
 from remotemedia.errors import CapsSyntaxError, nearest
 
@@ -24,9 +29,10 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _TOKEN = re.compile(
     rf"""\s*(?:
         (?P<number>{NUMBER})(?![A-Za-z0-9_/+*-])
+      | (?P<fraction>\d+/\d+)(?![A-Za-z0-9_/+*-])
       | (?P<word>[A-Za-z0-9_][A-Za-z0-9_/+*.-]*)
       | "(?P<quoted>(?:[^"\\]|\\.)*)"
-      | (?P<mark>\.\.|[()\[\]=,|])
+      | (?P<mark>\.\.|[()\[\]=,|?])
     )""",
     re.VERBOSE | re.DOTALL,
 )
@@ -127,6 +133,8 @@ class _Parser:
         return make_format(media, fields)
 
     def constraint(self, media: str, field: str) -> Constraint:
+        if field == "shape":
+            return self.shape()
         if self.take("["):
             values = [self.item(media, field)]
             while self.take(","):
@@ -145,12 +153,41 @@ class _Parser:
             self.fail(f"a range goes from a number to a larger one, not from {low} to {high}")
         return Exact(low) if low == high else Range(low, high)
 
+    def shape(self) -> Shape:
+        axes: list[int | str | None] = []
+        if not self.take("("):
+            self.fail(f"a shape is written as (1, n, ?), not {self.found}")
+        while not self.take(")"):
+            kind, text = self.kind, self.value
+            if kind == "number" and text.isdigit():
+                axes.append(int(text))
+            elif kind == "word" and text.isidentifier():
+                axes.append(text)
+            elif kind == "mark" and text == "?":
+                axes.append(None)
+            else:
+                self.fail(f"an axis is a size, a name or ?, not {self.found}")
+            self.advance()
+            if not (self.kind == "mark" and self.value == ")"):
+                self.expect(",")
+        return Shape(tuple(axes))
+
     def item(self, media: str, field: str) -> Value:
         kind, text = self.kind, self.value
-        if kind not in ("number", "word", "quoted"):
+        if kind == "fraction" and field != "framerate":
+            kind = "word"
+        if kind not in ("number", "fraction", "word", "quoted"):
             self.fail(f"expected a value, not {self.found}")
         value: Value = text
-        if kind == "number":
+        if kind == "fraction":
+            top, bottom = map(int, text.split("/"))
+            if not bottom:
+                self.fail("a frame rate has no 0 below the line")
+            value = Fraction(top, bottom)
+            kind = "number"
+            if value.denominator == 1:
+                value = value.numerator
+        elif kind == "number":
             value = int(text) if text.lstrip("-").isdigit() else float(text)
         elif kind == "quoted":
             value = _ESCAPE.sub(r"\1", text)

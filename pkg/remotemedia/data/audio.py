@@ -115,11 +115,12 @@ class Audio(Data, metaclass=AudioMeta, frozen=True, eq=False, gc=False):
         return replace(self, samples=samples)  # in C, and past the checks
 
     def caps_fields(self) -> dict[str, object]:
-        """`sample_rate`, `channels`, `format`."""
+        """`sample_rate`, `channels`, `format`, `layout`."""
         return {
             "sample_rate": self.sample_rate,
             "channels": self.channels,
             "format": self.format,
+            "layout": "planar",
         }
 
 

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from remotemedia.caps import Caps, Exact, Format
+from remotemedia.caps import Caps, Exact, Format, Shape
 from remotemedia.caps.constraint import Value, show
 from remotemedia.errors import ParamsError
 from remotemedia.negotiation.fixate import nearest_value
@@ -133,7 +133,7 @@ class Converters:
                 for able in changer.able:
                     reachable = goal.intersect(able)
                     constraint = reachable.get(field) if reachable is not None else None
-                    if constraint is not None:
+                    if constraint is not None and not isinstance(constraint, Shape):
                         values[nearest_value(constraint, end, field)] = None
             for value in values:
                 if value != now:

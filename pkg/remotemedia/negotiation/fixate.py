@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from remotemedia.caps import Constraint, Exact, Format, OneOf, Range
+from remotemedia.caps import Constraint, Exact, Format, OneOf, Range, Shape
 from remotemedia.caps.constraint import Value
 
 USUAL: dict[str, int] = {"sample_rate": 48_000, "framerate": 30}
@@ -39,6 +39,8 @@ def nearest_format(formats: Sequence[Format], to: Format | None) -> Iterator[For
             if constraint is None:
                 fields[name] = None if goal is None else Exact(goal)
                 continue
+            if isinstance(constraint, Shape):
+                continue
             value = nearest_value(constraint, goal, name)
             fields[name] = Exact(value)
             if goal is not None and value != goal:
@@ -51,12 +53,12 @@ def nearest_format(formats: Sequence[Format], to: Format | None) -> Iterator[For
     yield from formats  # as open as they are
 
 
-def nearest_value(constraint: Constraint, goal: Value | None, field: str = "") -> Value:
+def nearest_value(constraint: Exact | Range | OneOf, goal: Value | None, field: str = "") -> Value:
     """The value that is nearest to a goal, larger before smaller; without one, the preferred.
 
     Parameters
     ----------
-    constraint : Constraint
+    constraint : Exact, Range or OneOf
         What is possible.
     goal : Value or None
         What is there to begin with.

@@ -19,7 +19,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from remotemedia.caps import FIELDS, Caps, Constraint, Exact, Format, OneOf, Relation
+from remotemedia.caps import FIELDS, Caps, Constraint, Exact, Format, OneOf, Range, Relation
 from remotemedia.caps.constraint import Value, intersect
 from remotemedia.caps.media import NUMBERS
 from remotemedia.caps.relation import scale
@@ -284,7 +284,9 @@ def _scaled(
 def _occurring(constraint: Constraint) -> tuple[Value, ...]:
     if isinstance(constraint, Exact):
         return (constraint.value,)
-    return constraint.values if isinstance(constraint, OneOf) else (constraint.low, constraint.high)
+    if isinstance(constraint, OneOf):
+        return constraint.values
+    return (constraint.low, constraint.high) if isinstance(constraint, Range) else ()
 
 
 def _all_of(caps: Iterable[Caps]) -> Caps | None:

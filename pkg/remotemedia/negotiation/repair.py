@@ -6,7 +6,7 @@ import contextlib
 
 import msgspec
 
-from remotemedia.caps import Exact
+from remotemedia.caps import Exact, Shape
 from remotemedia.caps.media import differing_fields
 from remotemedia.errors import NegotiationLimitError, ParamsError, Problem
 from remotemedia.graph import Edge, Graph
@@ -132,7 +132,7 @@ def _change(graph: Graph, before: Negotiation, trouble: Trouble) -> Change | Non
                 continue
             param = source.cls.converts.get(fields[0])
             wanted = goal.get(fields[0])
-            if param is None or wanted is None:
+            if param is None or wanted is None or isinstance(wanted, Shape):
                 continue
             given = item.get(fields[0])
             now = given.value if isinstance(given, Exact) else None

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from remotemedia.caps import FIELDS, Caps, Exact, Format, OneOf, Range, Relation
+from remotemedia.caps import FIELDS, Caps, Exact, Format, OneOf, Range, Relation, Shape
+from remotemedia.caps.constraint import Value
 from remotemedia.caps.media import NUMBERS
 from remotemedia.caps.relation import as_number
 from remotemedia.errors import NegotiationLimitError
@@ -273,7 +274,7 @@ def _undecided(domains: Sequence[Caps], ties: Sequence[Tie]) -> tuple[int, list[
             return variable, formats
         for field in sorted(fields & set(FIELDS[formats[0].media])):
             constraint = formats[0].get(field)
-            if constraint is None or isinstance(constraint, Exact):
+            if constraint is None or isinstance(constraint, (Exact, Shape)):
                 continue
             values = _values(constraint, multiple)
             return variable, [formats[0].with_fields({field: Exact(value)}) for value in values]
@@ -290,7 +291,7 @@ def _largest(formats: Sequence[Format]) -> list[Format]:
     return kept
 
 
-def _values(constraint: Range | OneOf, multiple: int) -> list[int | float | str]:
+def _values(constraint: Range | OneOf, multiple: int) -> list[Value]:
     """What the search tries: all of a list; of a range multiples of the ratios, and its ends."""
     if isinstance(constraint, OneOf):
         return list(constraint.values)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from remotemedia.caps import Caps, Exact, make_format
+from remotemedia.caps import Caps, Constraint, Exact, Shape, make_format
 from remotemedia.data import BY_MEDIA, DATA_TYPES, Audio, Data
 from remotemedia.errors import FormatError
 from remotemedia.negotiation.suggestion import suggest
@@ -62,9 +62,10 @@ def refuse(data: Data, caps: Caps, node: str, port: str) -> FormatError:
 
 def describe(data: Data) -> Caps:
     """The format of one value, as caps."""
-    fields = {
-        name: Exact(value)
-        for name, value in data.caps_fields().items()
-        if isinstance(value, (int, float, str))
-    }
+    fields: dict[str, Constraint | None] = {}
+    for name, value in data.caps_fields().items():
+        if isinstance(value, tuple):
+            fields[name] = Shape(value)
+        elif isinstance(value, (int, float, str)) and name != "layout":  # all of ours is planar
+            fields[name] = Exact(value)
     return Caps((make_format(data.media, fields),))

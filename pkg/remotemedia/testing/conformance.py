@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from remotemedia.caps import Caps, Constraint, Exact, Format, OneOf
+from remotemedia.caps import Caps, Constraint, Exact, Format, OneOf, Range
 from remotemedia.clock import Clock
 from remotemedia.data import (
     DATA_TYPES,
@@ -35,6 +35,12 @@ from remotemedia.data import (
 from remotemedia.data.formats import AUDIO_DTYPES
 from remotemedia.node import Context, Emit, Node, is_source
 
+_USUAL: dict[str, tuple[Any, ...]] = {
+    "sample_rate": (16_000, 8_000, 11_025, 22_050, 44_100, 48_000, 96_000),
+    "channels": (2, 1, 3, 6, 8),
+    "format": ("F32", "I16", "I32", "U8"),
+}
+_SHORT = 6  # blocks, of those that a stream has
 _BLOCKS = 15
 _BLOCK_MS = 200
 
@@ -95,6 +101,78 @@ async def check_node(
         "gives other results after reset() than when it was opened",
     )
     return [item for _, item in first]
+
+
+async def check_formats(cls: type[Node], clock: Clock, *, params: Any = None) -> int:
+    """Give a node all that it claims to accept, and see that it gives what it claims.
+
+    Every field of the caps of its first input is tried at the ends and at usual values in between.
+
+    Returns
+    -------
+    int
+        How many formats were tried.
+
+    Raises
+    ------
+    ConformanceError
+        It refused a format that it accepts, or gave one that `output_formats` does not say.
+    """
+    params = cls.Params() if params is None else params
+    ports = cls.input_ports(params)
+    port, accepted = next(iter(ports.items()), ("", Caps(())))
+    tried = sample_formats(accepted)
+    for format_ in tried:
+        node = cls(params)
+        given = {**ports, port: Caps((format_,))}
+        says = cls.output_formats(params, given)
+        await _await(node.open(Context("node", clock, given, says)))
+        try:
+            items = _SAMPLES[format_.media](format_)[:_SHORT]
+            outputs = await _stream(node, items, port, len(ports) > 1)
+        except Exception as error:
+            raise ConformanceError(f"{cls.__name__} refused {format_}: {error!r}") from error
+        finally:
+            await _await(node.close())
+        for place, item in outputs:
+            found = says.get(place, cls.output_ports(params)[place])
+            kind = item.caps_fields()
+            _require(
+                found.accepts(item),
+                cls,
+                f"was given {format_} and says that {place} is {found}, but gave {kind}",
+            )
+    return len(tried)
+
+
+def sample_formats(caps: Caps) -> list[Format]:
+    """Formats with one value per field, at the ends of what the caps accept and in between."""
+    if caps.formats is None:
+        return [Format("text"), *sample_formats(Caps((Format("audio"),)))]
+    found: dict[Format, None] = {}
+    for item in caps.formats:
+        if item.media != "audio":
+            found[item] = None
+            continue
+        options = {
+            name: [value for value in usual if constraint is None or constraint.accepts(value)]
+            + _ends(constraint)
+            for name, usual in _USUAL.items()
+            for constraint in [item.get(name)]
+        }
+        base = {name: Exact(values[0]) for name, values in options.items()}
+        for name, values in options.items():
+            for value in values:
+                found[item.with_fields({**base, name: Exact(value)})] = None
+    return list(found)
+
+
+def _ends(constraint: Constraint | None) -> list[Any]:
+    if isinstance(constraint, Exact):
+        return [constraint.value]
+    if isinstance(constraint, OneOf):
+        return list(constraint.values)
+    return [constraint.low, constraint.high] if isinstance(constraint, Range) else []
 
 
 def sample_data(caps: Caps) -> list[Data]:
@@ -191,7 +269,9 @@ def _pick(constraint: Constraint | None, usual: Any) -> Any:
         return usual
     if isinstance(constraint, Exact):
         return constraint.value
-    return constraint.values[0] if isinstance(constraint, OneOf) else constraint.low
+    if isinstance(constraint, OneOf):
+        return constraint.values[0]
+    return constraint.low if isinstance(constraint, Range) else usual
 
 
 def _audio(format_: Format) -> list[Data]:

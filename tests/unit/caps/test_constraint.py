@@ -1,9 +1,13 @@
 """The algebra of constraints, as properties and by hand."""
 
+import itertools
+from fractions import Fraction
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotemedia.caps import Exact, OneOf, Range
+from remotemedia.caps import Exact, OneOf, Range, Shape
 from remotemedia.caps.constraint import intersect, is_subset, one_of
 
 # Few values, so that they meet often; halves, to stand between integers.
@@ -100,3 +104,92 @@ def test_ends_of_a_range_are_included():
 def test_no_range_fits_into_single_values():
     assert not is_subset(Range(1, 2), OneOf((1, 2)))
     assert not is_subset(Range(1, 2), Exact(1))
+
+
+# -- shapes of tensors ---------------------------------------------------------------------------
+
+AXES = st.none() | st.integers(1, 3) | st.sampled_from(["m", "n"])
+SHAPES = st.lists(AXES, min_size=1, max_size=3).map(lambda axes: Shape(tuple(axes)))
+SIZES = [tuple(sizes) for n in (1, 2, 3) for sizes in itertools.product((1, 2, 3, 4), repeat=n)]
+
+
+def allowed(shape):
+    """The sizes that a shape allows, by trying all meanings of its names."""
+    found = set()
+    for sizes in SIZES:
+        if len(sizes) != len(shape.axes):
+            continue
+        for m, n in itertools.product((1, 2, 3, 4), repeat=2):
+            meant = {"m": m, "n": n}
+            if all(
+                axis is None or meant.get(axis, axis) == size
+                for axis, size in zip(shape.axes, sizes, strict=True)
+            ):
+                found.add(sizes)
+    return found
+
+
+@given(SHAPES)
+def test_a_shape_accepts_what_its_names_allow(shape):
+    assert {sizes for sizes in SIZES if shape.accepts(sizes)} == allowed(shape)
+    assert not shape.accepts(3)
+
+
+@given(SHAPES, SHAPES)
+def test_shapes_in_common(a, b):
+    both = intersect(a, b)
+    expected = allowed(a) & allowed(b)
+    assert (allowed(both) if both is not None else set()) == expected
+
+
+@given(SHAPES, SHAPES)
+def test_a_shape_within_another(a, b):
+    assert is_subset(a, b) == (allowed(a) <= allowed(b))
+
+
+def test_a_shape_has_nothing_in_common_with_numbers():
+    assert intersect(Shape((1,)), Exact(1)) is None
+    assert intersect(Range(0, 2), Shape((1,))) is None
+    assert not is_subset(Shape((1,)), Range(0, 2))
+
+
+# -- MIME types ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "both"),
+    [
+        (Exact("audio/*"), Exact("audio/wav"), Exact("audio/wav")),
+        (Exact("audio/wav"), Exact("audio/*"), Exact("audio/wav")),
+        (Exact("*/*"), Exact("audio/*"), Exact("audio/*")),
+        (Exact("audio/*"), Exact("video/mp4"), None),
+        (Exact("audio/*"), Exact("audiobook/x"), None),
+        (
+            OneOf(("video/mp4", "audio/*")),
+            OneOf(("audio/ogg", "audio/wav", "text/plain")),
+            OneOf(("audio/ogg", "audio/wav")),
+        ),
+        (Exact("audio/*"), Exact("audio/*"), Exact("audio/*")),
+    ],
+)
+def test_wildcards(a, b, both):
+    assert intersect(a, b) == both
+    if both is not None:
+        assert is_subset(both, a)
+        assert is_subset(both, b)
+
+
+def test_what_falls_under_a_wildcard():
+    assert Exact("audio/*").accepts("audio/wav")
+    assert OneOf(("text/plain", "audio/*")).accepts("audio/x-wav")
+    assert Exact("*/*").accepts("a/b")
+    assert not Exact("*/*").accepts("wav")
+    assert not Exact("audio/wav").accepts("audio/*")
+    assert not is_subset(Exact("audio/*"), Exact("audio/wav"))
+
+
+def test_frame_rates_are_exact():
+    ntsc = Exact(Fraction(30000, 1001))
+    assert Range(24, 30).accepts(Fraction(30000, 1001))
+    assert intersect(Range(24, 30), ntsc) == ntsc
+    assert intersect(ntsc, Exact(29.97)) is None

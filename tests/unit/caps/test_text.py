@@ -1,10 +1,22 @@
 """The text form of caps: what is read, what is written, and where the faults are."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotemedia.caps import FIELDS, Caps, Exact, Format, OneOf, Range, make_format, parse_caps
+from remotemedia.caps import (
+    FIELDS,
+    Caps,
+    Exact,
+    Format,
+    OneOf,
+    Range,
+    Shape,
+    make_format,
+    parse_caps,
+)
 from remotemedia.caps.constraint import one_of
 from remotemedia.caps.media import NAMES, NUMBERS
 from remotemedia.errors import CapsSyntaxError
@@ -12,7 +24,12 @@ from remotemedia.errors import CapsSyntaxError
 FINITE = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
 
+FRACTIONS = st.fractions(0, 1000, max_denominator=1001).filter(lambda rate: rate.denominator > 1)
+
+
 def values(media, field):
+    if field == "framerate":
+        return FINITE | FRACTIONS
     if field in NUMBERS:
         return FINITE
     if (media, field) in NAMES:
@@ -20,7 +37,13 @@ def values(media, field):
     return st.text(st.characters(codec="utf-8")) | st.from_regex(r"[\w./\"\\ -]+", fullmatch=True)
 
 
+AXES = st.none() | st.integers(0, 10**6) | st.sampled_from(["n", "batch", "_x1"])
+SHAPES = st.lists(AXES, max_size=4).map(lambda axes: Shape(tuple(axes)))
+
+
 def constraints(media, field):
+    if field == "shape":
+        return st.none() | SHAPES
     single = values(media, field)
     kinds = [single.map(Exact), st.lists(single, min_size=1, max_size=4).map(tuple).map(one_of)]
     if field in NUMBERS:
@@ -78,6 +101,27 @@ def test_what_is_written_reads_the_same(caps):
         ),
         ("video(framerate=3e1)", Caps((make_format("video", {"framerate": Exact(30.0)}),))),
         (
+            "video(framerate=30000/1001)",
+            Caps((make_format("video", {"framerate": Exact(Fraction(30000, 1001))}),)),
+        ),
+        ("video(framerate=60/2)", Caps((make_format("video", {"framerate": Exact(30)}),))),
+        (
+            "video(framerate=24000/1001..60)",
+            Caps((make_format("video", {"framerate": Range(Fraction(24000, 1001), 60)}),)),
+        ),
+        (
+            "tensor(shape=(1, n, ?), dtype=float32)",
+            Caps(
+                (
+                    make_format(
+                        "tensor", {"shape": Shape((1, "n", None)), "dtype": Exact("float32")}
+                    ),
+                )
+            ),
+        ),
+        ("tensor(shape=())", Caps((make_format("tensor", {"shape": Shape(())}),))),
+        ("file(mime_type=audio/*)", Caps((make_format("file", {"mime_type": Exact("audio/*")}),))),
+        (
             "file(mime_type=application/vnd.api+json)",
             Caps((make_format("file", {"mime_type": Exact("application/vnd.api+json")}),)),
         ),
@@ -96,7 +140,7 @@ def test_what_is_read(text, caps):
 
 
 MEDIA = "audio, video, image, tensor, text, json, binary, file, control"
-AUDIO = "fields of audio: sample_rate, channels, format"
+AUDIO = "fields of audio: sample_rate, channels, format, layout"
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,12 @@ class TestOtherWays:
         audio = Audio(np.zeros((2, 441), np.int16), 44100)
         assert (audio.channels, audio.frames, audio.format) == (2, 441, "I16")
         assert audio.duration_us == 10_000
-        assert audio.caps_fields() == {"sample_rate": 44100, "channels": 2, "format": "I16"}
+        assert audio.caps_fields() == {
+            "sample_rate": 44100,
+            "channels": 2,
+            "format": "I16",
+            "layout": "planar",
+        }
 
     def test_duration_is_rounded(self):
         assert Audio(np.zeros(1, np.float32), 44100).duration_us == 23  # 22.68

@@ -9,6 +9,7 @@ from remotemedia.node import Node, broken_contract, make_params
 from remotemedia.registry import default_registry
 from remotemedia.testing.conformance import (
     ConformanceError,
+    check_formats,
     check_node,
     example_nodes,
     sample_data,
@@ -81,6 +82,17 @@ class TestEveryNode:
         assert all(a is b for a, b in zip(received["a"], received["b"], strict=True))
 
 
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in INPUTS])
+async def test_every_node_gives_what_it_says_for_all_that_it_accepts(name, clock):
+    cls = REGISTRY.find(name)
+    tried = [
+        await check_formats(cls, clock, params=params)
+        for params in (make_params(cls, {}), *example_params(cls))
+    ]
+    audio = any(item.media == "audio" for item in cls.input_ports(cls.Params())["in"].formats or ())
+    assert min(tried) >= (5 if audio else 1), tried
+
+
 # -- the suite finds what it is for --------------------------------------------------------------
 
 
@@ -120,6 +132,37 @@ class Remembers(Bad):
     def process(self, audio):
         self.count += 1
         return audio.replace(pts_us=self.count)
+
+
+class Narrow(Bad):
+    """Accepts more than it can do."""
+
+    def process(self, audio):
+        if audio.channels > 2:
+            raise ValueError("too many")
+        return audio
+
+
+class Mono(Bad):
+    """Says that it keeps the format."""
+
+    capabilities = "passthrough"
+
+    def process(self, audio):
+        return audio.with_samples(audio.samples[:1].copy())
+
+
+@pytest.mark.parametrize(
+    ("cls", "problem"),
+    [
+        (Narrow, "Narrow refused audio(sample_rate=16000, channels=3, format=F32): ValueError"),
+        (Mono, "channels=2, format=F32), but gave {'sample_rate': 16000, 'channels': 1"),
+    ],
+)
+async def test_formats_that_are_not_as_declared(cls, problem, clock):
+    with pytest.raises(ConformanceError) as raised:
+        await check_formats(cls, clock)
+    assert problem in str(raised.value)
 
 
 class NoPort(Bad):
