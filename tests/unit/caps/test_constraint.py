@@ -116,11 +116,12 @@ SIZES = [tuple(sizes) for n in (1, 2, 3) for sizes in itertools.product((1, 2, 3
 def allowed(shape):
     """The sizes that a shape allows, by trying all meanings of its names."""
     found = set()
+    names = sorted({axis for axis in shape.axes if isinstance(axis, str)})
     for sizes in SIZES:
         if len(sizes) != len(shape.axes):
             continue
-        for m, n in itertools.product((1, 2, 3, 4), repeat=2):
-            meant = {"m": m, "n": n}
+        for values in itertools.product((1, 2, 3, 4), repeat=len(names)):
+            meant = dict(zip(names, values, strict=True))
             if all(
                 axis is None or meant.get(axis, axis) == size
                 for axis, size in zip(shape.axes, sizes, strict=True)

@@ -76,7 +76,7 @@ def test_a_refusal_that_nothing_fixes():
         (audio(), "audio(sample_rate=16000, channels=1, format=F32)"),
         (Text("x"), "text"),
         (Video(np.zeros(3, np.uint8), 1, 1), "video(width=1, height=1, pixel_format=RGB24)"),
-        (Tensor(np.zeros(2)), "tensor(dtype=float64)"),
+        (Tensor(np.zeros(2)), "tensor(shape=(2), dtype=float64)"),
         (File("a.wav"), "file(extension=wav)"),
     ],
 )
