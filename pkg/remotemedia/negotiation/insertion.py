@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from remotemedia.negotiation.converters import Chain, Converters
 
 MAX_CANDIDATES = 192  # formats of one place
 MAX_TABLE = 40_000  # assignments that are looked at together
+MAX_WORK = 200_000  # prices of one group
 _IMPOSSIBLE = 1e12  # of a connection that nothing can convert: the rest is still solved
 
 Cell = tuple[str, str, bool]
@@ -125,10 +127,23 @@ class _Places:
 
 
 class _Factor(NamedTuple):
-    """Prices that depend on some places."""
+    """Prices that depend on some places.
+
+    Attributes
+    ----------
+    places : tuple of Cell
+    price : callable
+        Takes a format of each place; its last part counts converters.
+    late : int
+        What each converter counts for being so early.
+    what : object
+        The same for factors that have the same prices for the same formats.
+    """
 
     places: tuple[Cell, ...]
     price: Callable[..., Price]
+    late: int
+    what: object
 
 
 class _Task:
@@ -184,33 +199,31 @@ class _Task:
 
     def _factors(self) -> list[_Factor]:
         factors = [
-            _Factor((a, b), self._relation_price(relation))
+            _Factor((a, b), self._relation_price(relation), 0, relation)
             if a != b
-            else _Factor((a,), self._own_price(relation))
+            else _Factor((a,), self._own_price(relation), 0, (relation,))
             for a, b, relation in self.hard
         ]
         for late, edge, source, target in self.edges:
             if target is None:
-                factors.append(_Factor((source,), self._end_price(edge, late)))
-            elif target == source:
-                continue
-            else:
-                factors.append(_Factor((source, target), self._edge_price(edge, late)))
+                accepted = self._goal(edge, None)
+                factors.append(_Factor((source,), self._end_price(accepted), late, accepted))
+            elif target != source:
+                factors.append(_Factor((source, target), self._edge_price, late, "edge"))
         return factors
 
-    def _end_price(self, edge: Edge, late: int) -> Callable[..., Price]:
-        accepted = self._goal(edge, None)
-        return lambda given: self._price(given, accepted, late)
+    def _end_price(self, accepted: Caps) -> Callable[..., Price]:
+        return lambda given: self._price(given, accepted)
 
-    def _edge_price(self, edge: Edge, late: int) -> Callable[..., Price]:
-        return lambda given, behind: self._price(given, Caps((behind,)), late)
+    def _edge_price(self, given: Format, behind: Format) -> Price:
+        return self._price(given, Caps((behind,)))
 
-    def _price(self, given: Format, goal: Caps, late: int) -> Price:
+    def _price(self, given: Format, goal: Caps) -> Price:
         way = self.converters.cheapest(given, goal)
         if way is None:
             return _IMPOSSIBLE, 0.0, 0
         toll, chain = way
-        return toll.us_per_s, toll.lost, late * len(chain)
+        return toll.us_per_s, toll.lost, len(chain)
 
     def _relation_price(self, relation: Relation) -> Callable[..., Price]:
         def price(a: Format, b: Format) -> Price:
@@ -233,7 +246,11 @@ class _Task:
             if target is None
         ]
         values = self._values([*itertools.chain.from_iterable(self.caps.values()), *ends])
-        return {place: [] if caps is None else _listed(caps, values) for place, caps in own.items()}
+        listed: dict[Caps | None, list[Format]] = {None: []}
+        for caps in own.values():
+            if caps is not None and caps not in listed:
+                listed[caps] = _listed(caps, values)
+        return {place: listed[caps] for place, caps in own.items()}
 
     def _values(self, declared: Iterable[Caps]) -> dict[tuple[str, str], list[Value]]:
         """For each field that is in dispute: the values that occur anywhere in the group."""
@@ -330,6 +347,8 @@ def _listed(caps: Caps, values: Mapping[tuple[str, str], list[Value]]) -> list[F
 # -- the cheapest assignment -----------------------------------------------------------------
 
 Table = dict[tuple[int, ...], Price]
+Weighted = tuple[tuple[Cell, ...], Table, int]
+"""Places, the prices of each assignment of them, and what a converter counts for."""
 
 
 def _eliminate(
@@ -339,13 +358,13 @@ def _eliminate(
 
     Of several that cost the same, the first by the order of places and candidates.
     """
-    tables = [_table(candidates, factor) for factor in factors]
+    tables = _tables(candidates, factors)
     sizes = {place: len(options) for place, options in candidates.items()}
     order = {place: index for index, place in enumerate(candidates)}
     answers: list[tuple[Cell, tuple[Cell, ...], dict[tuple[int, ...], int]]] = []
     links: dict[Cell, set[int]] = {place: set() for place in candidates}
-    alive: dict[int, tuple[tuple[Cell, ...], Table]] = dict(enumerate(tables))
-    for index, (places, _) in alive.items():
+    alive: dict[int, Weighted] = dict(enumerate(tables))
+    for index, (places, _, _) in alive.items():
         for place in places:
             links[place].add(index)
     serial = len(alive)
@@ -365,7 +384,7 @@ def _eliminate(
         mine = [alive.pop(index) for index in sorted(links[place])]
         around = tuple(
             sorted(
-                {other for places, _ in mine for other in places if other != place},
+                {other for places, _, _ in mine for other in places if other != place},
                 key=order.__getitem__,
             )
         )
@@ -373,7 +392,7 @@ def _eliminate(
         for other in around:
             links[other] = {index for index in links[other] if index in alive}
         if around:
-            alive[serial] = (around, table)
+            alive[serial] = (around, table, 1)
             for other in around:
                 links[other].add(serial)
             serial += 1
@@ -386,22 +405,32 @@ def _eliminate(
     return {place: candidates[place][index] for place, index in chosen.items()}
 
 
-def _table(
-    candidates: Mapping[Cell, list[Format]], factor: _Factor
-) -> tuple[tuple[Cell, ...], Table]:
-    lists = [list(enumerate(candidates[place])) for place in factor.places]
-    table = {}
-    for combination in itertools.product(*lists):
-        table[tuple(index for index, _ in combination)] = factor.price(
-            *(format_ for _, format_ in combination)
-        )
-    return factor.places, table
+def _tables(candidates: Mapping[Cell, list[Format]], factors: Iterable[_Factor]) -> list[Weighted]:
+    """The prices of every factor; alike factors share a table."""
+    made: dict[object, Table] = {}
+    work, found = 0, []
+    for places, price, late, what in factors:
+        lists = [candidates[place] for place in places]
+        key = (what, *map(id, lists))
+        if key not in made:
+            work += math.prod(map(len, lists))
+            if work > MAX_WORK:
+                raise NegotiationLimitError(
+                    "too many formats are possible where converters would have to be inserted: "
+                    "give the formats of some nodes exactly"
+                )
+            made[key] = {
+                tuple(index for index, _ in choice): price(*(format_ for _, format_ in choice))
+                for choice in itertools.product(*map(enumerate, lists))
+            }
+        found.append((places, made[key], late))
+    return found
 
 
 def _without(
     place: Cell,
     around: tuple[Cell, ...],
-    factors: Iterable[tuple[tuple[Cell, ...], Table]],
+    factors: Iterable[Weighted],
     sizes: Mapping[Cell, int],
 ) -> tuple[Table, dict[tuple[int, ...], int]]:
     """For each assignment of the places around: the least price, and the choice that has it."""
@@ -414,17 +443,20 @@ def _without(
             "give the formats of some nodes exactly"
         )
     where = {other: index for index, other in enumerate(around)}
-    picks = [(table, tuple(where.get(other, -1) for other in places)) for places, table in factors]
+    picks = [
+        (table, weight, tuple(where.get(other, -1) for other in places))
+        for places, table, weight in factors
+    ]
     prices: Table = {}
     best: dict[tuple[int, ...], int] = {}
     for assignment in itertools.product(*(range(sizes[other]) for other in around)):
         for option in range(sizes[place]):
             us_per_s, lost, late = 0.0, 0.0, 0
-            for table, indices in picks:
-                one = table[tuple(option if i < 0 else assignment[i] for i in indices)]
+            for table, weight, indices in picks:
+                one = table[tuple([option if i < 0 else assignment[i] for i in indices])]
                 us_per_s += one[0]
                 lost += one[1]
-                late += one[2]
+                late += one[2] * weight
             price = (us_per_s, lost, late)
             known = prices.get(assignment)
             if known is None or price < known:

@@ -16,7 +16,7 @@ from remotemedia.node import INPUT, ConversionCost, NodeParams
 from remotemedia.nodes.audio.converter import Converter
 
 MAX_CHANNELS = 64
-_COST_US = 450.0  # per second of audio in 20 ms blocks (bench/negotiation.py)
+_COST_US = 250.0  # per second of audio in 20 ms blocks (bench/negotiation.py)
 HALF_POWER = math.sqrt(0.5)
 
 LAYOUTS = {

@@ -57,7 +57,7 @@ class Scale(NamedTuple):
     bits: int
 
 
-_COST_US = 1_100.0  # per second of audio in 20 ms blocks (bench/negotiation.py)
+_COST_US = 650.0  # per second of audio in 20 ms blocks (bench/negotiation.py)
 SCALES = {
     "F32": Scale(1, 0, 25),  # 24 bits of mantissa and a sign
     "I16": Scale(1 << 15, 0, 16),

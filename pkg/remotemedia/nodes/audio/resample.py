@@ -24,9 +24,9 @@ Samples = NDArray[np.float32]
 
 # µs per second of mono audio in 20 ms blocks (bench/negotiation.py), reach in samples, stop-band.
 _COSTS = {
-    Quality.LOW: (1_000.0, 20, 60),
-    Quality.MEDIUM: (1_300.0, 40, 90),
-    Quality.HIGH: (2_000.0, 81, 120),
+    Quality.LOW: (500.0, 20, 60),
+    Quality.MEDIUM: (700.0, 40, 90),
+    Quality.HIGH: (1_200.0, 81, 120),
 }
 SOXR_QUALITIES = {Quality.LOW: "LQ", Quality.MEDIUM: "MQ", Quality.HIGH: "HQ"}
 
