@@ -31,6 +31,7 @@ import numpy as np
 from harness.report import REPOSITORY, Report, versions
 
 import remotemedia as rm
+from remotemedia.caps import Exact
 from remotemedia.graph import Graph
 from remotemedia.negotiation import converters_for, negotiate
 from remotemedia.node import make_params
@@ -172,7 +173,7 @@ def costs(report: Report) -> None:
         ]
         node = cls(made)
         took = ms(lambda node=node, blocks=blocks: [node.process(block) for block in blocks]) * 1e3
-        given = cls.input_ports(made)["in"].formats[0]
+        given = cls.input_ports(made)["in"].formats[0].with_fields({"channels": Exact(channels)})
         says = cls.conversion_cost(made, given, given).us_per_s
         inside = ", ".join(f"{key} {value}" for key, value in params.items())
         rows.append([f"{name}, {inside}, from {channels}", f"{took:.0f}", f"{says:.0f}"])

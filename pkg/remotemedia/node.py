@@ -252,7 +252,7 @@ def broken_contract(cls: object) -> str:
     if cls.capabilities not in get_args(Behaviour):
         known = ", ".join(get_args(Behaviour))
         return f"its capabilities are {cls.capabilities!r}, not one of {known}"
-    for name in ("requires", "backends"):
+    for name in ("relations", "requires", "backends"):
         if not isinstance(getattr(cls, name), (tuple, list)):
             return f"its {name} are {getattr(cls, name)!r}: write a tuple, ('…',)"
     return ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
+from remotemedia.caps import parse_relation
 from remotemedia.errors import NodeError, UnavailableError, UnknownNodeTypeError, nearest
 from remotemedia.node import Behaviour, Node, broken_contract, function_node
 
@@ -302,6 +303,8 @@ class _Decorator:
         # Malformed caps are reported here, where the author sees them.
         Node.input_ports.__func__(cls, None)  # type: ignore[attr-defined]
         Node.output_ports.__func__(cls, None)  # type: ignore[attr-defined]
+        for text in cls.relations:
+            parse_relation(text)
         default_registry().add(self.name, cls)
         return cls
 
@@ -312,6 +315,7 @@ def node(
     input_caps: str | Mapping[str, str] | None = None,
     output_caps: str | Mapping[str, str] | None = None,
     capabilities: Behaviour | None = None,
+    relations: tuple[str, ...] | None = None,
     requires: tuple[str, ...] | None = None,
 ) -> _Decorator:
     """Register a `Node` class, or a function as a node.
@@ -330,6 +334,8 @@ def node(
         Caps in text form; see `remotemedia.caps.text`. The default is ``any``.
     capabilities : str, optional
         See `Node.capabilities`.
+    relations : tuple of str, optional
+        How the formats of the ports depend on each other; see `remotemedia.caps.relation`.
     requires : tuple of str, optional
         Packages that the node imports.
     """
@@ -339,6 +345,7 @@ def node(
         "input_caps": input_caps,
         "output_caps": output_caps,
         "capabilities": capabilities,
+        "relations": relations,
         "requires": requires,
     }
     return _Decorator(name, {key: value for key, value in given.items() if value is not None})

