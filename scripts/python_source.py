@@ -13,12 +13,17 @@ Span = tuple[int, int, int, int]
 """First line (from 1), column in bytes, last line, column behind it."""
 
 
-def slimmed(source: bytes) -> bytes:
-    """The same program without comments and without docstrings of functions.
+def slimmed(source: bytes, *, keep_classes: bool = True) -> bytes:
+    """The same program without comments and docstrings.
 
-    Classes and modules keep theirs: a node's is shown to people.
+    Parameters
+    ----------
+    source : bytes
+        Of a module.
+    keep_classes : bool
+        Leave the docstrings of classes: a node's is shown to people.
     """
-    spans = {**_comments(source), **_docstrings(source)}
+    spans = {**_comments(source), **_strings(source, keep_classes)}
     lines = source.splitlines(keepends=True)
     for (first, start, last, end), instead in sorted(spans.items(), reverse=True):
         head, tail = lines[first - 1][:start], lines[last - 1][end:]
@@ -39,13 +44,19 @@ def _comments(source: bytes) -> dict[Span, bytes]:
     return found
 
 
-def _docstrings(source: bytes) -> dict[Span, bytes]:
+def _strings(source: bytes, keep_classes: bool) -> dict[Span, bytes]:
+    """Docstrings, and strings that describe what stands before them."""
     found: dict[Span, bytes] = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
-            text = node.body[0]
-            if text.end_lineno is not None and text.end_col_offset is not None:
+    for parent in ast.walk(ast.parse(source)):
+        body = getattr(parent, "body", None)
+        for index, node in enumerate(body if isinstance(body, list) else []):
+            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                continue
+            kept = keep_classes and isinstance(parent, ast.ClassDef) and index == 0
+            if kept or not isinstance(node.value.value, str):
+                continue
+            if node.end_lineno is not None and node.end_col_offset is not None:
                 # Not nothing: it may be all that the body has.
-                span = (text.lineno, text.col_offset, text.end_lineno, text.end_col_offset)
+                span = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
                 found[span] = b'""'
     return found

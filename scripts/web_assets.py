@@ -17,9 +17,11 @@ GENERATED = REPOSITORY / "wasm" / "src" / "assets.generated.ts"
 NOT_IN_A_PAGE = (
     "remotemedia/__main__.py",
     "remotemedia/cli/",
+    "remotemedia/manifest/edit.py",
     "remotemedia/testing/",
     "remotemedia_native/",
 )
+WITH_DOCSTRINGS = "remotemedia/nodes/"  # those of the classes: the page shows them
 # Pyodide's files that a page may load; their sizes are what progress is reckoned with.
 LOADED_FILES = ("pyodide.*", "python_stdlib.zip", "pyodide-lock.json")
 LOADED_WHEELS = ("micropip-*.whl", "numpy-*.whl", "scipy-*.whl")
@@ -40,7 +42,9 @@ class Asset:
         files = wheels.unpack(wheel)
         if name == "remotemedia":
             files = {
-                path: python_source.slimmed(content) if path.endswith(".py") else content
+                path: python_source.slimmed(content, keep_classes=path.startswith(WITH_DOCSTRINGS))
+                if path.endswith(".py")
+                else content
                 for path, content in files.items()
             }
             files = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))

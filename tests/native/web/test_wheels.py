@@ -121,25 +121,27 @@ def test_the_table_for_bundlers(web_assets, wheel, tmp_path):
     assert '"numpy-1.whl": 4' in text
 
 
-def shape(source):
-    """The program without docstrings of functions: what it does, and in which lines."""
+def shape(source, classes):
+    """The program without docstrings: what it does, and in which lines."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            text = node.body[0]
-            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+        body = getattr(node, "body", ())
+        for index, text in enumerate(body if isinstance(body, list) else ()):
+            kept = classes and isinstance(node, ast.ClassDef) and index == 0
+            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and not kept:
                 text.value = ast.Constant("")
     lines = [(type(node).__name__, getattr(node, "lineno", 0)) for node in ast.walk(tree)]
     return ast.dump(tree), lines
 
 
-def test_slimmed_source_does_the_same_in_the_same_lines(python_source):
+@pytest.mark.parametrize("classes", [True, False])
+def test_slimmed_source_does_the_same_in_the_same_lines(python_source, classes):
     sources = [*(REPOSITORY / "pkg").rglob("*.py"), *(REPOSITORY / "wasm/python").rglob("*.py")]
     assert len(sources) > 100
     for source in sources:
         content = source.read_bytes()
-        slim = python_source.slimmed(content)
-        assert shape(slim) == shape(content), source
+        slim = python_source.slimmed(content, keep_classes=classes)
+        assert shape(slim, classes) == shape(content, classes), source
         assert len(slim.splitlines()) == len(content.splitlines()), source
 
 
@@ -147,13 +149,17 @@ def test_what_slimming_takes_away(python_source):
     source = (
         '"""Module."""\n# gone\nclass A:  # gone\n    """Kept: # not a comment."""\n\n'
         '    def ü(self):\n        """Go\n        ne."""\n'
-        '        return "# kept", ("ü"  # gone\n)\n'
+        '        return "# kept", ("ü"  # gone\n)\n    x = 1\n    """Gone."""\n'
         'def b(): """Gone."""; return 1  # gone\n'
     )
-    assert python_source.slimmed(source.encode()).decode() == (
-        '"""Module."""\n\nclass A:\n    """Kept: # not a comment."""\n\n'
-        '    def ü(self):\n        ""\n\n        return "# kept", ("ü"\n)\n'
+    slim = python_source.slimmed(source.encode()).decode()
+    assert slim == (
+        '""\n\nclass A:\n    """Kept: # not a comment."""\n\n'
+        '    def ü(self):\n        ""\n\n        return "# kept", ("ü"\n)\n    x = 1\n    ""\n'
         'def b(): ""; return 1\n'
+    )
+    assert python_source.slimmed(source.encode(), keep_classes=False).decode() == slim.replace(
+        '"""Kept: # not a comment."""', '""'
     )
 
 
