@@ -5,61 +5,34 @@
 //
 // Pyodide lives in a worker thread, so that this thread can watch it: Python there has no timer
 // that could interrupt a test.
-import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { boot, doing, watch } from "./watched_pyodide.mjs";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const PACKAGES = ["numpy", "msgspec", "pyyaml", "pytest", "hypothesis", "scipy"];
 
-if (isMainThread) watch();
+if (isMainThread) main();
 else await runTests(workerData);
 
-function watch() {
+function main() {
   const [dist, wheel, report, outputs, timeoutS, ...pytestArguments] = process.argv.slice(2);
-  const worker = new Worker(fileURLToPath(import.meta.url), {
-    workerData: { dist: resolve(dist), wheel: resolve(wheel), pytestArguments },
+  const given = { dist: resolve(dist), wheel: resolve(wheel), pytestArguments };
+  watch(fileURLToPath(import.meta.url), given, timeoutS, (message) => {
+    if (message.report) writeFileSync(report, message.report);
+    if (message.outputs) writeFileSync(outputs, message.outputs);
+    process.exitCode = message.exitCode;
   });
-  let doing = "booting Pyodide";
-  let alarm;
-  const fail = (why) => {
-    console.error(`\n${why}\nPyodide stopped; it was at: ${doing}`);
-    process.exit(1);
-  };
-  const rearm = () => {
-    clearTimeout(alarm);
-    alarm = setTimeout(() => fail(`not done within ${timeoutS} s`), timeoutS * 1000);
-  };
-  rearm();
-  worker.on("message", (message) => {
-    if (message.kind === "doing") {
-      doing = message.what;
-      rearm();
-    } else {
-      clearTimeout(alarm);
-      if (message.report) writeFileSync(report, message.report);
-      if (message.outputs) writeFileSync(outputs, message.outputs);
-      process.exitCode = message.exitCode;
-    }
-  });
-  worker.on("error", (error) => fail(error.stack ?? error));
 }
 
 async function runTests({ dist, wheel, pytestArguments }) {
-  const { loadPyodide } = await import(pathToFileURL(`${dist}/pyodide.mjs`));
-  const py = await loadPyodide({ indexURL: `${dist}/` });
-  // A worker's own process.stdin, stdout and stderr have no file descriptor for Pyodide to use.
-  py.setStdin({ stdin: () => null });
-  py.setStdout({ write: (bytes) => writeSync(1, bytes) });
-  py.setStderr({ write: (bytes) => writeSync(2, bytes) });
-  await py.loadPackage([...PACKAGES, pathToFileURL(wheel).href], { messageCallback: () => {} });
+  const py = await boot(dist, [...PACKAGES, pathToFileURL(wheel).href]);
   mountReadOnly(py, REPOSITORY, "/repository");
   const wheelInside = `/tmp/${basename(wheel)}`;
   py.FS.writeFile(wheelInside, readFileSync(wheel));
-  py.registerJsModule("watching_runner", {
-    doing: (what) => parentPort.postMessage({ kind: "doing", what }),
-  });
+  py.registerJsModule("watching_runner", { doing });
   const run = py.runPython(`
     import os, sys
     import pytest

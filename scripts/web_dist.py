@@ -91,6 +91,11 @@ def report(made: Sequence[Asset]) -> None:
     ours = made[0].file
     total = sum(sizes[name] for name in (ours, *BUNDLES))
     print(f"{total:>9,}  our own code, gzipped; the budget is {OUR_CODE_BUDGET:,}")
+    if total > OUR_CODE_BUDGET:
+        raise ArtefactError(
+            f"our own code is {total - OUR_CODE_BUDGET:,} bytes beyond its budget: see what "
+            "scripts/web_assets.py could leave out of the page's wheel"
+        )
 
 
 def write_if_new(file: Path, content: bytes) -> None:

@@ -5,19 +5,10 @@
 //
 // OUT is a folder of this machine, which the script sees as /out. The arguments are given to the
 // function as a list.
-import { resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { boot } from "./boot.mjs";
 
-const BENCH = fileURLToPath(new URL("..", import.meta.url));
 const [dist, wheel, out, script, ...scriptArguments] = process.argv.slice(2);
-
-const { loadPyodide } = await import(pathToFileURL(`${resolve(dist)}/pyodide.mjs`));
-const py = await loadPyodide({ indexURL: `${resolve(dist)}/` });
-await py.loadPackage(["numpy", "msgspec", "pyyaml", pathToFileURL(resolve(wheel)).href], {
-  messageCallback: () => {},
-});
-py.mountNodeFS("/repository/bench", BENCH);
-py.mountNodeFS("/out", resolve(out));
+const py = await boot(dist, wheel, out);
 py.globals.set("arguments", py.toPy([`/repository/bench/${script}`, ...scriptArguments]));
 process.exitCode = await py.runPythonAsync(`
 import runpy, sys, traceback

@@ -301,10 +301,18 @@ class _Decorator:
         if problem:
             raise NodeError(f"@node({self.name!r}) on {cls.__qualname__}: {problem}")
         # Malformed caps are reported here, where the author sees them.
-        Node.input_ports.__func__(cls, None)  # type: ignore[attr-defined]
-        Node.output_ports.__func__(cls, None)  # type: ignore[attr-defined]
-        for text in cls.relations:
-            parse_relation(text)
+        ports = [
+            *Node.input_ports.__func__(cls, None),  # type: ignore[attr-defined]
+            *Node.output_ports.__func__(cls, None),  # type: ignore[attr-defined]
+        ]
+        for relation in map(parse_relation, cls.relations):
+            for port in (relation.port, relation.other):
+                if port not in ports:
+                    hint = nearest(port, ports) or f" (ports: {', '.join(ports)})"
+                    raise NodeError(
+                        f"@node({self.name!r}) on {cls.__qualname__}: its relation "
+                        f"'{relation}' names port {port!r}, which it has not{hint}"
+                    )
         default_registry().add(self.name, cls)
         return cls
 

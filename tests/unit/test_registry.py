@@ -299,3 +299,16 @@ def test_missing_packages_give_the_install_command(registry):
         "pip install 'no-such-package>=1.2' 'no_such.sub[all]'"
     )
     assert list(registry.unavailable()) == [("Heavy", str(caught.value))]
+
+
+def test_relations_are_checked_where_the_author_sees_them():
+    with pytest.raises(NodeError, match=r"names port 'inn', which it has not; did you mean 'in'\?"):
+        rm.node("R", input_caps="audio", output_caps="audio", relations=("out = inn",))(
+            lambda data: data
+        )
+    with pytest.raises(CapsSyntaxError, match="there is no field 'rate'"):
+        rm.node("R", relations=("out.rate = in.rate",))(lambda data: data)
+    with pytest.raises(CapsSyntaxError, match=r"expected 'out = in'"):
+        rm.node("R", relations=("out == in",))(lambda data: data)
+    with pytest.raises(CapsSyntaxError, match="a ratio is not 0"):
+        rm.node("R", relations=("out.channels = in.channels / 0",))(lambda data: data)

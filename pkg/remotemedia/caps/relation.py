@@ -156,9 +156,9 @@ def scale(constraint: Constraint, ratio: Fraction, whole: bool) -> Constraint | 
     return one_of(tuple(kept))
 
 
-def as_number(value: float | Fraction) -> int | float:
+def as_number(value: float | Fraction) -> int | float | Fraction:
     """As an integer if it is one."""
-    return int(value) if value == int(value) else float(value)
+    return int(value) if value == int(value) else value
 
 
 def _in_proportion(

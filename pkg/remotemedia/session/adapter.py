@@ -16,8 +16,9 @@ from typing import Any
 
 from remotemedia.caps import Caps
 from remotemedia.clock import SystemClock
-from remotemedia.data import DATA_TYPES, Data
-from remotemedia.negotiation.converters import Chain, Converters
+from remotemedia.data import DATA_TYPES, Audio, Data
+from remotemedia.errors import DataError
+from remotemedia.negotiation.converters import Chain, Conversion, Converters
 from remotemedia.node import INPUT, OUTPUT, Context, Emit, Node, make_params
 from remotemedia.registry import default_registry
 from remotemedia.session.flow import flow
@@ -26,8 +27,24 @@ from remotemedia.session.guard import describe, make_guard, refuse
 Call = Callable[[Data], Any]
 
 
+MAX_STREAMS = (
+    4096  # that are converted at one port; a sender that makes up ids must not fill memory
+)
+
+
+class _Converted:
+    """One stream that is not accepted as it is, and what is done to it."""
+
+    __slots__ = ("chain", "key", "nodes")
+
+    def __init__(self, chain: Chain, key: object, nodes: list[Node]) -> None:
+        self.chain = chain
+        self.key = key
+        self.nodes = nodes
+
+
 class Adapter:
-    """Stands before one input port.
+    """Stands before one input port. Streams (`stream_id`) are adapted each by itself.
 
     Parameters
     ----------
@@ -35,25 +52,23 @@ class Adapter:
         Which.
     caps : Caps
         What the port accepts.
-
-    Attributes
-    ----------
-    chain : Chain
-        The converters that are there now.
     """
 
     def __init__(self, node: str, port: str, caps: Caps) -> None:
-        self.chain: Chain = ()
         self._node = node
         self._port = port
         self._caps = caps
         self._accepts = make_guard(caps)
-        self._nodes: list[Node] = []
-        self._given: Caps | None = None  # what the converters are for
+        self._streams: dict[str | None, _Converted] = {}
+
+    @property
+    def chains(self) -> dict[str | None, Chain]:
+        """The converters that are there now, by stream."""
+        return {stream: converted.chain for stream, converted in self._streams.items()}
 
     def fits(self, data: Data) -> bool:
         """Whether there is nothing to do: the block is accepted, and no converters are there."""
-        return not self._nodes and self._accepts(data)
+        return not self._streams and self._accepts(data)
 
     def feed(self, data: Data) -> list[Data]:
         """What goes on in the place of a block, in a format that is accepted.
@@ -63,38 +78,63 @@ class Adapter:
         FormatError
             No converter can make it acceptable.
         """
+        stream = data.stream_id
+        known = self._streams.get(stream)
+        if known is not None and known.key == _key(data):
+            return flow([data], known.nodes)
         if self._accepts(data):
-            return [*self.finish(), data]
+            return [*self._end(stream), data]
         given = describe(data)
-        if given == self._given:
-            return flow([data], self._nodes)
         chain = find_chain(given, self._caps)
         if chain is None:
             raise refuse(data, self._caps, self._node, self._port)
-        tail = self.finish()
-        self.chain, self._given = chain, given
-        for step in chain:
-            cls = default_registry().find(step.node_type)
-            node = cls(make_params(cls, step.params))
-            context = Context(
-                f"{self._node}.{step.node_type}",
-                SystemClock(),
-                {INPUT: given},
-                {OUTPUT: Caps((step.made,))},
+        if known is not None and _same(known.chain, chain):
+            known.key = _key(data)  # converters take whatever comes, and go on in time
+            return flow([data], known.nodes)
+        tail = self._end(stream)
+        if len(self._streams) >= MAX_STREAMS:
+            raise DataError(
+                f"{self._node}:{self._port} converts {MAX_STREAMS} streams already, and "
+                f"{stream!r} would be one more: end the session, or interrupt it"
             )
-            node.open(context)
-            self._nodes.append(node)
-        return [*tail, *flow([data], self._nodes)]
+        nodes = [self._make(step, given) for step in chain]
+        self._streams[stream] = _Converted(chain, _key(data), nodes)
+        return [*tail, *flow([data], nodes)]
 
     def finish(self) -> list[Data]:
         """What the converters still hold; then they are gone."""
-        nodes, self._nodes = self._nodes, []
-        self.chain, self._given = (), None
-        return flow([], nodes, tails=True) if nodes else []
+        return [item for stream in list(self._streams) for item in self._end(stream)]
 
     def reset(self) -> None:
-        """Forget the stream."""
-        self._nodes, self.chain, self._given = [], (), None
+        """Forget all streams."""
+        self._streams.clear()
+
+    def _end(self, stream: str | None) -> list[Data]:
+        ended = self._streams.pop(stream, None)
+        return flow([], ended.nodes, tails=True) if ended is not None else []
+
+    def _make(self, step: Conversion, given: Caps) -> Node:
+        cls = default_registry().find(step.node_type)
+        node = cls(make_params(cls, step.params))
+        made = Caps((step.made,))
+        name = f"{self._node}.{step.node_type}"
+        node.open(Context(name, SystemClock(), {INPUT: given}, {OUTPUT: made}))
+        return node
+
+
+def _key(data: Data) -> object:
+    """What is the same as long as the format is."""
+    if data.__class__ is Audio:
+        samples = data.samples
+        return data.sample_rate, samples.dtype, len(samples)
+    return describe(data)
+
+
+def _same(a: Chain, b: Chain) -> bool:
+    """Whether two chains are the same nodes with the same parameters."""
+    return [(step.node_type, step.params) for step in a] == [
+        (step.node_type, step.params) for step in b
+    ]
 
 
 def find_chain(given: Caps, accepted: Caps) -> Chain | None:

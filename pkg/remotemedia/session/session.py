@@ -296,6 +296,18 @@ class Session:
         """Counts and latencies so far; also after the end."""
         return self._router.metrics()
 
+    def conversions(self) -> dict[str, str]:
+        """Which converters stand in front of ports now because of what live data are like.
+
+        Those that the plan has are nodes of the graph. Returned by ``"node:port"``.
+        """
+        return {
+            f"{step.id}:{port}": ", then ".join(map(str, chain))
+            for step in self._router.steps.values()
+            for port, adapter in step.adapters.items()
+            for chain in adapter.chains.values()
+        }
+
     def fail_on_error(self) -> None:
         """Let the first item that a node fails on end the session with that error."""
         self._fail_on_error = True

@@ -117,6 +117,38 @@ async def test_cut_into_any_blocks_it_is_the_same(clock: VirtualClock) -> None:
     assert np.array_equal(one, other)
 
 
+async def test_streams_are_adapted_each_by_itself(clock: VirtualClock) -> None:
+    """Two voices of different rates in turns, as two people send them."""
+    a = [block.replace(stream_id="a") for block in sweep(48000, 0, 0.5)]
+    b = [block.replace(stream_id="b") for block in sweep(44100, 0, 0.5, 2)]
+    c = [block.replace(stream_id="c") for block in sweep(16000, 0, 0.5)]
+    p = pipeline("Meter", before="PassThrough")
+    turns = [item for three in zip(a, b, c, strict=True) for item in three]
+    packets = [packet async for packet in p.arun(turns, clock=clock)]
+    for stream in "abc":
+        own = [packet for packet in packets if packet.data.stream_id == stream]  # type: ignore[attr-defined]
+        samples = joined(own)
+        assert samples.size == 8000
+        expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
+        assert np.abs(samples - expected)[200:-200].max() < 1e-4
+
+
+async def test_the_session_tells_what_is_converted(clock: VirtualClock) -> None:
+    async with pipeline("Meter", before="PassThrough").session(clock=clock) as session:
+        outputs = session.outputs()
+        assert session.conversions() == {}
+        await session.send(SWITCH[0])
+        await anext(outputs)
+        assert session.conversions() == {"meter:in": "AudioResample {target_rate: 16000}"}
+        await session.send(sweep(16000, 0, 0.02, 2)[0])
+        await anext(outputs)
+        assert session.conversions() == {"meter:in": "ChannelMix {channels: 1}"}
+        await session.send(sweep(16000, 0, 0.02)[0])
+        await anext(outputs)
+        await anext(outputs)
+        assert session.conversions() == {}
+
+
 async def test_what_fits_goes_through_as_it_is(clock: VirtualClock) -> None:
     blocks = sweep(16000, 0.0, 0.1)
     packets = list(pipeline("Meter").run(blocks))
