@@ -66,6 +66,7 @@ def test_every_edge_that_cannot_work_is_named_with_its_line_and_its_fix() -> Non
     assert second.message.endswith(
         "but wide:in (TestStereoOnly) accepts audio(channels=2, format=I16): "
         "channels is 1 but must be 2, format is F32 but must be I16; "
+        "its format comes from to16k:out (AudioResample), through mono; "
         "insert ChannelMix {channels: 2}, then AudioFormatConvert {format: I16} between them"
     )
 

@@ -27,7 +27,7 @@ from remotemedia.errors import Problem
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.manifest.tree import Path
 from remotemedia.negotiation.fixate import nearest_format
-from remotemedia.negotiation.solve import Conflict, Tie, incidence, narrow, solve
+from remotemedia.negotiation.solve import Conflict, Tie, bounded, incidence, narrow, solve
 from remotemedia.negotiation.suggestion import differences
 from remotemedia.node import Node
 
@@ -170,7 +170,7 @@ class Negotiation:
                 accepted = node.inputs[edge.target_port]
                 both = given.intersect(accepted)
                 if both is not None:
-                    arriving[edge.target_port].append(both)
+                    arriving[edge.target_port].append(bounded(both))
                 elif report:
                     self.bad.add(edge)
                     self.troubles.append(_mismatch(graph, edge, given, accepted))
@@ -183,7 +183,7 @@ class Negotiation:
             for port, declared in node.outputs.items():
                 found = formats.get(port, declared)
                 if formats and found is not declared:
-                    found = found.intersect(declared) or found  # an override narrows further
+                    found = bounded(found.intersect(declared) or found)  # by an override, too
                 produced[node_id, port] = self.chosen.get((node_id, port), found)
         return produced
 
@@ -276,7 +276,7 @@ class Negotiation:
             self._clash(variable, cell, claim)
             return
         self.claims[variable].append(claim)
-        self.domains[variable] = after
+        self.domains[variable] = bounded(after)
 
     def _clash(self, variable: int, cell: Cell, claim: Claim) -> None:
         claims = self.claims[variable]

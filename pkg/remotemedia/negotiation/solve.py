@@ -21,6 +21,7 @@ from remotemedia.caps.relation import as_number
 from remotemedia.errors import NegotiationLimitError
 
 MAX_FORMATS = 256  # alternatives of one variable
+_FEW = 4  # alternatives that are not worth a look
 MAX_STEPS = 4_000  # narrowings that the search may try
 _END = 2**31  # beyond any number in a format
 _LARGEST = 10**6  # common multiple of ratios that the search looks for
@@ -145,10 +146,21 @@ def solve(domains: list[Caps], ties: Sequence[Tie]) -> Conflict | None:
 def _through(target: Caps, other: Caps, relation: Relation, back: bool) -> Caps | None:
     """What a tie leaves of one side; `back`: of its `b`."""
     left = relation.apply(target, other, back)
-    if left is None or left.formats is None or len(left.formats) == 1:
-        return left
+    return None if left is None else bounded(left)
+
+
+def bounded(caps: Caps) -> Caps:
+    """The same without alternatives that a preferred one contains.
+
+    Raises
+    ------
+    NegotiationLimitError
+        There are too many left.
+    """
+    if caps.formats is None or len(caps.formats) < _FEW:
+        return caps
     kept: list[Format] = []
-    for item in left.formats:  # without what a preferred one contains
+    for item in caps.formats:
         if not any(item.is_subset(one) for one in kept):
             kept.append(item)
             if len(kept) > MAX_FORMATS:

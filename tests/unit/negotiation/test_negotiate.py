@@ -1,5 +1,6 @@
 """What declared formats say about each edge before anything runs."""
 
+import random
 from typing import ClassVar
 
 import pytest
@@ -288,4 +289,24 @@ def test_too_many_alternatives_are_refused_within_the_bound():
     nodes = (NodeSpec(id="a", node_type="A"), NodeSpec(id="b", node_type="B"))
     manifest = Manifest(nodes=nodes, connections=(Connection(source="a", target="b"),))
     with pytest.raises(NegotiationLimitError, match="more than 256 alternative formats"):
+        negotiate(Graph.build(manifest, registry))
+
+
+def test_products_of_alternatives_are_bounded_all_along_a_chain():
+    """Each of 60 nodes offers six sets that overlap with all others: products without end."""
+    rng = random.Random(0)
+    registry = Registry({}, {})
+    nodes = []
+    for n in range(60):
+        fields = {"sample_rate": range(8000, 8040), "channels": range(1, 41)}
+        many = " | ".join(
+            f"audio({field}={sorted(rng.sample(pool, 30))})"
+            for field, pool in fields.items()
+            for _ in range(3)
+        )
+        registry.add(f"N{n}", kind(f"N{n}", many, many, "passthrough"))
+        nodes.append(NodeSpec(id=f"n{n}", node_type=f"N{n}"))
+    connections = [Connection(source=f"n{n}", target=f"n{n + 1}") for n in range(59)]
+    manifest = Manifest(nodes=tuple(nodes), connections=tuple(connections))
+    with pytest.raises(NegotiationLimitError, match="declare fewer alternatives"):
         negotiate(Graph.build(manifest, registry))
