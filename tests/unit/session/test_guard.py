@@ -60,7 +60,7 @@ def test_a_refusal_says_what_came_what_was_expected_and_what_to_insert():
     assert str(error) == (
         "vad:in accepts audio(sample_rate=16000, format=F32), but was given "
         "audio(sample_rate=48000, channels=2, format=F32); "
-        "insert AudioResample {target_rate: 16000} between them"
+        "insert AudioResample {target_rate: 16000} between them, or set auto_negotiate: true"
     )
     assert (error.node, error.port) == ("vad", "in")
 
