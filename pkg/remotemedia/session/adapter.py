@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from remotemedia.caps import Caps
-from remotemedia.clock import SystemClock
+from remotemedia.clock import Clock
 from remotemedia.data import DATA_TYPES, Audio, Data
 from remotemedia.errors import DataError
 from remotemedia.negotiation.converters import Chain, Conversion, Converters
@@ -52,12 +52,15 @@ class Adapter:
         Which.
     caps : Caps
         What the port accepts.
+    clock : callable
+        Gives the session clock.
     """
 
-    def __init__(self, node: str, port: str, caps: Caps) -> None:
+    def __init__(self, node: str, port: str, caps: Caps, clock: Callable[[], Clock]) -> None:
         self._node = node
         self._port = port
         self._caps = caps
+        self._clock = clock
         self._accepts = make_guard(caps)
         self._streams: dict[str | None, _Converted] = {}
 
@@ -106,20 +109,32 @@ class Adapter:
         return [item for stream in list(self._streams) for item in self._end(stream)]
 
     def reset(self) -> None:
-        """Forget all streams."""
-        self._streams.clear()
+        """Forget all streams, and close their converters."""
+        while self._streams:
+            _, forgotten = self._streams.popitem()
+            _close(forgotten.nodes)
 
     def _end(self, stream: str | None) -> list[Data]:
         ended = self._streams.pop(stream, None)
-        return flow([], ended.nodes, tails=True) if ended is not None else []
+        if ended is None:
+            return []
+        try:
+            return flow([], ended.nodes, tails=True)
+        finally:
+            _close(ended.nodes)
 
     def _make(self, step: Conversion, given: Caps) -> Node:
         cls = default_registry().find(step.node_type)
         node = cls(make_params(cls, step.params))
         made = Caps((step.made,))
         name = f"{self._node}.{step.node_type}"
-        node.open(Context(name, SystemClock(), {INPUT: given}, {OUTPUT: made}))
+        node.open(Context(name, self._clock(), {INPUT: given}, {OUTPUT: made}))
         return node
+
+
+def _close(nodes: list[Node]) -> None:
+    for node in nodes:
+        node.close()  # converters are synchronous
 
 
 def _key(data: Data) -> object:
@@ -138,9 +153,10 @@ def _same(a: Chain, b: Chain) -> bool:
 
 
 def find_chain(given: Caps, accepted: Caps) -> Chain | None:
-    """The cheapest converters from one format to another; None if there are none."""
+    """The cheapest converters from a format that is refused to one that is not; None: none do."""
     found = Converters().cheapest(given.formats[0], accepted) if given.formats else None
-    return found[1] if found is not None else None
+    # An empty one: it is refused for something that no format tells.
+    return found[1] or None if found is not None else None
 
 
 def adapted(call: Call, adapter: Adapter) -> Call:
@@ -157,24 +173,43 @@ def adapted(call: Call, adapter: Adapter) -> Call:
         return lambda data: (
             call(data) if adapter.fits(data) else _each_streamed(adapter.feed(data), call)
         )
-    return lambda data: call(data) if adapter.fits(data) else _each(adapter.feed(data), call)
+    return lambda data: call(data) if adapter.fits(data) else each_output(adapter.feed(data), call)
 
 
-def _each(items: list[Data], call: Call) -> Iterator[Any]:
+def each_output(items: list[Data], call: Call) -> Iterator[Any]:
+    """The outputs of items one after the other; one that fails does not take the others along."""
+    failed: BaseException | None = None
     for item in items:
-        yield from outputs_of(call(item))
+        try:
+            yield from outputs_of(call(item))
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 async def _each_awaited(items: list[Data], call: Call) -> AsyncIterator[Any]:
+    failed: BaseException | None = None
     for item in items:
-        for output in outputs_of(await call(item)):
-            yield output
+        try:
+            for output in outputs_of(await call(item)):
+                yield output
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 async def _each_streamed(items: list[Data], call: Call) -> AsyncIterator[Any]:
+    failed: BaseException | None = None
     for item in items:
-        async for output in call(item):
-            yield output
+        try:
+            async for output in call(item):
+                yield output
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def outputs_of(result: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from remotemedia.clock import Clock, SystemClock
 from remotemedia.data import Data
 from remotemedia.metrics import Histogram, add_rows
 from remotemedia.node import Context, Node
@@ -67,6 +68,10 @@ class Step:
         self.routes: dict[str, tuple[Link, ...]] = dict.fromkeys(ports, ())
         self.adapters: dict[str, Adapter] = {}
         self.context: Context | None = None
+
+    def clock(self) -> Clock:
+        """That of the session, once the node is open."""
+        return self.context.clock if self.context is not None else SystemClock()
 
     def reset(self) -> None:
         """Forget the stream (after an interrupt)."""

@@ -54,7 +54,8 @@ def refuse(data: Data, caps: Caps, node: str, port: str) -> FormatError:
     given = describe(data)
     fix = suggest(given, caps)
     return FormatError(
-        f"{node}:{port} accepts {caps}, but was given {given}" + (f"; {fix}, or set auto_negotiate: true" if fix else ""),
+        f"{node}:{port} accepts {caps}, but was given {given}"
+        + (f"; {fix}, or set auto_negotiate: true" if fix else ""),
         node=node,
         port=port,
     )

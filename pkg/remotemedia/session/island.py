@@ -115,6 +115,7 @@ class Island:
         while True:
             stamp = chain.stamp
             stamp(clock())
+            plain = True
             try:
                 for call in chain.calls:
                     data = call(data)
@@ -122,19 +123,20 @@ class Island:
                     if data.__class__ is not kind:  # cheaper than a look into the set each time
                         kind = data.__class__
                         if kind not in DATA_TYPES:
+                            plain = False
                             break
-                else:
-                    link = chain.link
-                    if link is None:
-                        return self._spread(chain.links, data, nested)
-                    if link.chain is None:
-                        return None if self._deliver(link, data) else (link, data)
-                    chain = link.chain
-                    continue
             except FAILURES as error:
                 self.failed(chain, error)
                 return None
-            return self.take(chain, data, nested)
+            # Outside of the `try`: what a node further on raises is not this chain's.
+            if not plain:
+                return self.take(chain, data, nested)
+            link = chain.link
+            if link is None:
+                return self._spread(chain.links, data, nested)
+            if link.chain is None:
+                return None if self._deliver(link, data) else (link, data)
+            chain = link.chain
 
     def follow(self, chain: Chain, data: Data) -> Delivery | None:
         """Run an item on that came out of the end of a chain."""

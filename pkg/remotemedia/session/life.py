@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from remotemedia.caps import parse_caps
+from remotemedia.caps import Caps, parse_caps
 from remotemedia.clock import Clock
 from remotemedia.errors import CapsMismatchError, NodeError, UnavailableError
 from remotemedia.executors import find_executor
@@ -38,11 +38,20 @@ def discover(plan: Plan, node_id: str, node: Node) -> Plan:
     """
     if node.capabilities != "runtime_discovered":
         return plan
-    actual = node.actual_formats() or {}
     known = plan.graph.nodes[node_id]
     outputs = dict(known.outputs)
-    for port, given in actual.items():
-        caps = parse_caps(given) if isinstance(given, str) else given
+    try:
+        actual = {
+            port: given if isinstance(given, Caps) else parse_caps(given)
+            for port, given in (node.actual_formats() or {}).items()
+        }
+    except Exception as error:
+        raise NodeError(
+            f"node {node_id!r} ({known.node_type}): its actual_formats() cannot be used: "
+            f"{type(error).__name__}: {error}",
+            node=node_id,
+        ) from error
+    for port, caps in actual.items():
         both = outputs[port].intersect(caps) if port in outputs else None
         if both is None:
             declared = outputs.get(port, f"only {', '.join(outputs) or 'no ports'}")

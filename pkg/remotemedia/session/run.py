@@ -137,6 +137,9 @@ class Run:
             try:
                 self._island.drop()
             finally:
+                for step in self._wiring.steps.values():
+                    for adapter in step.adapters.values():
+                        adapter.reset()
                 _close(opened)
 
     def _feed(self) -> Iterator[Packet]:

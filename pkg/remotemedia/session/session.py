@@ -299,14 +299,16 @@ class Session:
     def conversions(self) -> dict[str, str]:
         """Which converters stand in front of ports now because of what live data are like.
 
-        Those that the plan has are nodes of the graph. Returned by ``"node:port"``.
+        Those that the plan has are nodes of the graph. By ``"node:port"``; where several streams
+        are converted in different ways, all of them.
         """
-        return {
-            f"{step.id}:{port}": ", then ".join(map(str, chain))
-            for step in self._router.steps.values()
-            for port, adapter in step.adapters.items()
-            for chain in adapter.chains.values()
-        }
+        found: dict[str, str] = {}
+        for step in self._router.steps.values():
+            for port, adapter in step.adapters.items():
+                said = dict.fromkeys(", then ".join(map(str, c)) for c in adapter.chains.values())
+                if said:
+                    found[f"{step.id}:{port}"] = " | ".join(said)
+        return found
 
     def fail_on_error(self) -> None:
         """Let the first item that a node fails on end the session with that error."""
@@ -350,6 +352,9 @@ class Session:
 
     async def _close_nodes(self) -> None:
         """Close all that are open, in topological order, even if that is cancelled meanwhile."""
+        for step in self._router.steps.values():
+            for adapter in step.adapters.values():
+                adapter.reset()
         while self._opened:
             node_id = next(iter(self._opened))
             try:

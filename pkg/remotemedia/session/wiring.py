@@ -13,7 +13,7 @@ from remotemedia.data import Audio, Data
 from remotemedia.graph import Edge
 from remotemedia.node import Node
 from remotemedia.plan import Plan
-from remotemedia.session.adapter import Adapter, adapted, outputs_of
+from remotemedia.session.adapter import Adapter, adapted, each_output, outputs_of
 from remotemedia.session.chain import Chain, Link, Step
 from remotemedia.session.guard import describe, make_guard, refuse
 
@@ -113,11 +113,16 @@ class Wiring:
         return self._tail(step, held)
 
     def _tail(self, step: Step, held: list[tuple[str, list[Data]]]) -> Iterator[Any]:
+        failed: BaseException | None = None
         for port, items in held:
             call = self.arrivals[step.id, port].calls[0]  # the adapter has nothing to do any more
-            for item in items:
-                yield from outputs_of(call(item))
+            try:
+                yield from each_output(items, call)
+            except Exception as error:
+                failed = failed or error
         yield from outputs_of(step.node.finish())
+        if failed is not None:
+            raise failed
 
     def __del__(self) -> None:
         """Cut the links: freed by following them, a long graph would overflow the C stack.
@@ -187,7 +192,7 @@ def _checked(
 ) -> Callable[[Data], Any]:
     """The call of a port that may be given what it does not accept."""
     if auto:
-        adapter = step.adapters[port] = Adapter(step.id, port, caps)
+        adapter = step.adapters[port] = Adapter(step.id, port, caps, step.clock)
         return adapted(call, adapter)
     accepts = make_guard(caps)
 
