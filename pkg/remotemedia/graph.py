@@ -387,10 +387,10 @@ class NodeTypes:
             except CapsError as error:
                 self.findings.add(str(error), (*path, name))
                 continue
-            both = declared[port].intersect(caps)
+            both = found[port].intersect(caps)
             if both is None:
                 self.findings.add(
-                    f"{caps} leaves nothing of what the node declares, {declared[port]}",
+                    f"{caps} leaves nothing of what the node declares, {found[port]}",
                     (*path, name),
                 )
                 continue

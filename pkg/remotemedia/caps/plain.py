@@ -5,6 +5,7 @@
     audio(sample_rate=16000)
     {type: audio, sample_rate: 16000, channels: [1, 2]}
     {audio: {sample_rate: {min: 8000, max: 48000}}}
+    {type: tensor, shape: [1, n, "?"]}
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from remotemedia.caps.constraint import show
-from remotemedia.caps.media import FIELDS, Caps
+from remotemedia.caps.media import ANY, FIELDS, Caps
 from remotemedia.caps.text import parse_caps
 from remotemedia.errors import CapsError, CapsSyntaxError, nearest
 
@@ -33,7 +34,9 @@ def read_caps(value: object) -> Caps:
     fields: object = {k: v for k, v in value.items() if k not in ("type", "media_type")}
     if media is None and len(value) == 1:
         ((media, fields),) = value.items()
-    if media not in FIELDS:
+    if media == "any" and not fields:
+        return ANY
+    if not isinstance(media, str) or media not in FIELDS:
         hint = nearest(str(media), FIELDS) or f" (one of {', '.join(FIELDS)})"
         raise CapsError(f"expected a media type, as {{type: audio, …}}, got {media!r}{hint}")
     if not isinstance(fields, Mapping):
@@ -50,6 +53,9 @@ def read_caps(value: object) -> Caps:
 
 
 def _constraint(name: str, value: object) -> str:
+    if name == "shape":
+        axes = value if isinstance(value, (list, tuple)) else None
+        return str(value) if axes is None else f"({', '.join(map(str, axes))})"
     if isinstance(value, Mapping):
         if set(value) != {"min", "max"}:
             raise CapsError(f"{name}: a range is {{min: …, max: …}}, got {dict(value)!r:.60}")

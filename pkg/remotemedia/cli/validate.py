@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fix_file(source: str) -> None:
-    path = Path(source)
+    path = Path(source).resolve()  # a link stays one
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeError):
@@ -95,12 +95,11 @@ def _fix_stdin() -> int:
 def _fixed(text: str, name: str) -> str:
     from remotemedia.cli.fixing import fix
 
-    try:
-        mended, done = fix(text, name)
-    except ManifestError:
-        return text  # checking it says what is wrong
+    mended, done, failed = fix(text, name)
     for one in done:
         print(f"{name}: {paint('fixed:', 'green', sys.stderr)} {one}", file=sys.stderr)
+    for one in failed:
+        print(f"{name}: {paint('not fixed:', 'yellow', sys.stderr)} {one}", file=sys.stderr)
     return mended
 
 

@@ -52,14 +52,18 @@ def new_ids(before: str, node_types: Iterable[str], taken: set[str]) -> list[str
     """Free ids for converters in front of a node, such as ``asr.AudioResample``; now taken."""
     found = []
     for node_type in node_types:
-        base = f"{before[: MAX_ID - len(node_type) - 5]}.{node_type}"[: MAX_ID - 4]
-        name, number = base, 1
+        name, number = _joined(before, node_type, ""), 1
         while name in taken:
             number += 1
-            name = f"{base}-{number}"
+            name = _joined(before, node_type, f"-{number}")
         taken.add(name)
         found.append(name)
     return found
+
+
+def _joined(before: str, node_type: str, suffix: str) -> str:
+    kind = node_type[: MAX_ID - len(suffix) - 2]
+    return f"{before[: MAX_ID - len(kind) - len(suffix) - 1]}.{kind}{suffix}"
 
 
 def described(cost: tuple[float, float, str]) -> str:

@@ -73,11 +73,16 @@ class Converters:
     ----------
     registry : Registry, optional
         By default that of this program.
+
+    Attributes
+    ----------
+    needs : dict of field to values
+        What some converter works on only.
     """
 
     def __init__(self, registry: Registry | None = None) -> None:
         self._by_field: list[_Changer] = []
-        self._needs: dict[str, dict[Value, None]] = {}  # field → what some converter needs there
+        self.needs: dict[str, dict[Value, None]] = {}  # field → what some converter needs there
         self._found: dict[tuple[Format, Format], tuple[Toll, Chain] | None] = {}
         self._steps: dict[tuple[Format, str, str, Value], tuple[Toll, Conversion] | None] = {}
         for name, cls in (registry or default_registry()).converters().items():
@@ -86,7 +91,7 @@ class Converters:
             for item in cls.input_ports(cls.Params()).get(INPUT, Caps()).formats or ():
                 for field, constraint in item.fields:
                     if isinstance(constraint, Exact):
-                        self._needs.setdefault(field, {})[constraint.value] = None
+                        self.needs.setdefault(field, {})[constraint.value] = None
 
     def cheapest(self, produced: Format, accepted: Caps) -> tuple[Toll, Chain] | None:
         """The cheapest way from a format to one that is accepted; an empty one if it is already."""
@@ -127,7 +132,7 @@ class Converters:
             field = changer.field
             given = state.get(field)
             now = given.value if isinstance(given, Exact) else None
-            values = dict(self._needs.get(field, {}))
+            values = dict(self.needs.get(field, {}))
             if goal.get(field) is not None:
                 end = getattr(given, "high", None) if now is None else now
                 for able in changer.able:

@@ -51,6 +51,8 @@ def find_insertions(
     relations: Mapping[str, tuple[Relation, ...]],
     broken: Sequence[Cell],
     converters: Converters,
+    *,
+    strict: bool = True,
 ) -> tuple[tuple[Insertion, ...], ...]:
     """The cheapest converters that make the formats fit around some ports.
 
@@ -64,6 +66,8 @@ def find_insertions(
         Ports where something does not fit.
     converters : Converters
         What may be inserted.
+    strict : bool
+        Raise if a group is too large; else nothing is found for it.
 
     Returns
     -------
@@ -81,7 +85,12 @@ def find_insertions(
     for cell in broken:
         group = places.number(cell)
         if group not in found:
-            solved = _Task(places, group, converters).solve()
+            try:
+                solved = _Task(places, group, converters).solve()
+            except NegotiationLimitError:
+                if strict:
+                    raise
+                solved = []
             found[group] = tuple(sorted(solved, key=lambda insertion: order[insertion.edge]))
     return tuple(found[places.number(cell)] for cell in broken)
 
@@ -260,14 +269,18 @@ class _Task:
                 for field, constraint in item.fields:
                     met.setdefault((item.media, field), []).append(constraint)
         values: dict[tuple[str, str], dict[Value, None]] = {}
+        needed = self.converters.needs
         for key, constraints in met.items():
             common: Constraint | None = constraints[0]
             for constraint in constraints[1:]:
                 common = None if common is None else intersect(common, constraint)
             if common is None or any(relation.field == key[1] for _, _, relation in self.hard):
-                values[key] = dict.fromkeys(
-                    value for constraint in constraints for value in _occurring(constraint)
-                )
+                values[key] = _all_occurring(constraints)
+        media = {medium for medium, _ in values}
+        for key, constraints in met.items():
+            # What is converted on the way may have to be what converters work on.
+            if key not in values and key[0] in media and key[1] in needed:
+                values[key] = {**_all_occurring(constraints), **needed[key[1]]}
         self._spread(values)
         return {key: list(found) for key, found in values.items()}
 
@@ -304,6 +317,10 @@ def _occurring(constraint: Constraint) -> tuple[Value, ...]:
     if isinstance(constraint, OneOf):
         return constraint.values
     return (constraint.low, constraint.high) if isinstance(constraint, Range) else ()
+
+
+def _all_occurring(constraints: Iterable[Constraint]) -> dict[Value, None]:
+    return dict.fromkeys(value for one in constraints for value in _occurring(one))
 
 
 def _all_of(caps: Iterable[Caps]) -> Caps | None:

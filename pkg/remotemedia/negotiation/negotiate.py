@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 
 from remotemedia.caps import ANY, Caps, Format, Relation, differing_fields
-from remotemedia.errors import Problem
+from remotemedia.errors import CapsError, NegotiationLimitError, Problem
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.manifest.tree import Path
 from remotemedia.negotiation.fixate import nearest_format
@@ -129,10 +129,19 @@ class Formats(msgspec.Struct, frozen=True, eq=False):
 
 
 class Negotiation:
-    """One negotiation; `run` it once."""
+    """One negotiation; `run` it once.
 
-    def __init__(self, graph: Graph) -> None:
+    Parameters
+    ----------
+    graph : Graph
+        What is wired.
+    converted : mapping of Edge to Caps
+        What comes out of converters that were to stand in these connections.
+    """
+
+    def __init__(self, graph: Graph, converted: Mapping[Edge, Caps] | None = None) -> None:
         self.graph = graph
+        self.converted = converted or {}
         self.troubles: list[Trouble] = []
         self.bad: set[Edge] = set()
         self.relations: dict[str, tuple[Relation, ...]] = {}
@@ -152,7 +161,9 @@ class Negotiation:
         self.ties = self._tie()
         self._solve(self.ties)
         self._choose(self.ties, produced)
-        return self._formats(self._forward(report=False) if self.chosen else produced)
+        if self.chosen or not all(map(_is_trusted, self.graph.nodes.values())):
+            produced = self._forward(report=False)
+        return self._formats(produced)
 
     # -- forward -----------------------------------------------------------------------------
 
@@ -166,9 +177,11 @@ class Negotiation:
             for edge in graph.incoming(node_id):
                 if edge in self.bad:
                     continue
-                given = produced[edge.source, edge.source_port]
+                given = self.converted.get(edge, produced[edge.source, edge.source_port])
                 accepted = node.inputs[edge.target_port]
                 both = given.intersect(accepted)
+                if not report and not _is_trusted(graph.nodes[edge.source]):
+                    both = accepted  # all that the check at that port makes sure of
                 if both is not None:
                     arriving[edge.target_port].append(bounded(both))
                 elif report:
@@ -176,9 +189,8 @@ class Negotiation:
                     self.troubles.append(_mismatch(graph, edge, given, accepted))
             formats: Mapping[str, Caps] = {}
             if _follows_inputs(node):
-                formats = node.cls.output_formats(
-                    node.params,
-                    {port: _union(arriving[port], caps) for port, caps in node.inputs.items()},
+                formats = _output_formats(
+                    node, {port: _union(arriving[port], caps) for port, caps in node.inputs.items()}
                 )
             for port, declared in node.outputs.items():
                 found = formats.get(port, declared)
@@ -200,7 +212,9 @@ class Negotiation:
                 relation.port for relation in relations
             }
             for edge in graph.incoming(node_id):
-                if edge not in self.bad and edge.target_port in tied:
+                if edge in self.bad or edge in self.converted:
+                    continue
+                if edge.target_port in tied:
                     self._join(
                         (edge.source, edge.source_port, True), (node_id, edge.target_port, False)
                     )
@@ -212,7 +226,12 @@ class Negotiation:
             for port, caps in node.inputs.items():
                 text = f"{node_id}:{port} ({node.node_type}) accepts"
                 for edge in graph.incoming(node_id):
-                    if edge.target_port == port and edge not in self.bad:
+                    if edge.target_port != port or edge in self.bad:
+                        continue
+                    if edge in self.converted:
+                        made = self.converted[edge].intersect(caps) or caps
+                        self._claim((node_id, port, False), Claim(text, made, None))
+                    else:
                         source = (edge.source, edge.source_port, True)
                         self._claim(source, Claim(text, caps, edge))
                 if not any(edge.target_port == port for edge in graph.incoming(node_id)):
@@ -403,8 +422,8 @@ class Negotiation:
                     cell = (edge.source, edge.source_port, True)
                     edges[edge] = self._domain(cell).intersect(accepted) or accepted
                     carried.append(edges[edge])
-                    source = graph.nodes[edge.source]
-                    if not (_is_ours(source) and _promises(source) and given.is_subset(accepted)):
+                    trusted = _is_trusted(graph.nodes[edge.source])
+                    if not (trusted and given.is_subset(accepted)):
                         unproven.add((node_id, port))
                 if carried:
                     inputs[node_id, port] = _union(carried, accepted)
@@ -452,13 +471,30 @@ def _cell(node: GraphNode, port: str) -> Cell:
     return node.id, port, port in node.outputs and port not in node.inputs
 
 
-def _is_ours(node: GraphNode) -> bool:
-    return node.cls.__module__.startswith("remotemedia.")
+def _is_trusted(node: GraphNode) -> bool:
+    """Whether what a node declares is what it will do: one of ours, whose formats are known."""
+    cls = node.cls
+    return cls.__module__.startswith("remotemedia.") and cls.capabilities != "runtime_discovered"
 
 
-def _promises(node: GraphNode) -> bool:
-    """Whether what a node declares is what it will do."""
-    return node.cls.capabilities != "runtime_discovered"
+def _output_formats(node: GraphNode, inputs: Mapping[str, Caps]) -> Mapping[str, Caps]:
+    try:
+        found = node.cls.output_formats(node.params, inputs)
+        if all(isinstance(caps, Caps) for caps in found.values()):
+            return found
+    except NegotiationLimitError:
+        raise
+    except Exception as error:
+        raise CapsError(
+            f"node {node.id!r} ({node.node_type}): its output_formats() raised "
+            f"{type(error).__name__}: {error}",
+            node=node.id,
+        ) from error
+    raise CapsError(
+        f"node {node.id!r} ({node.node_type}): its output_formats() gave {found!r:.100}: "
+        "it has to give Caps by port",
+        node=node.id,
+    )
 
 
 def _follows_inputs(node: GraphNode) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from remotemedia.caps import Exact, Shape
+from remotemedia.caps import Caps, Exact, Shape
 from remotemedia.caps.media import differing_fields
-from remotemedia.errors import NegotiationLimitError, ParamsError, Problem
+from remotemedia.errors import ParamsError, Problem
 from remotemedia.graph import Edge, Graph
 from remotemedia.negotiation.converters import Converters
 from remotemedia.negotiation.fixate import nearest_value
@@ -16,6 +16,8 @@ from remotemedia.negotiation.insertion import Insertion, find_insertions
 from remotemedia.negotiation.negotiate import Formats, Negotiation, Trouble
 from remotemedia.negotiation.suggestion import Change, Insert, Step, Suggestion
 from remotemedia.node import make_params
+
+MAX_WORK = 20_000  # nodes that are negotiated once more to find changes of parameters
 
 
 def negotiate(graph: Graph, converters: Converters | None = None) -> Formats:
@@ -68,7 +70,8 @@ def _problems(
     fixes: dict[int, tuple[Suggestion, ...]] = {}
     mended = graph
     left = negotiation
-    for index, trouble in enumerate(negotiation.troubles):
+    attempts = max(1, MAX_WORK // len(graph.nodes))
+    for index, trouble in enumerate(negotiation.troubles[:attempts]):
         change = _change(mended, left, trouble)
         if change is not None:
             fixes[index] = (change,)
@@ -79,12 +82,16 @@ def _problems(
         (index, trouble) for index, trouble in enumerate(negotiation.troubles) if index not in fixes
     ]
     if waiting:
-        with contextlib.suppress(NegotiationLimitError):
-            found = find_insertions(
-                mended, left.relations, [trouble.cell for _, trouble in waiting], converters
-            )
-            for (index, trouble), insertions in zip(waiting, found, strict=True):
-                fixes[index] = _inserts(trouble, insertions)
+        cells = [trouble.cell for _, trouble in waiting]
+        found = find_insertions(mended, left.relations, cells, converters, strict=False)
+        after = _with(mended, {one.edge: one for group in found for one in group})
+        edges = {trouble.edge for trouble in after.troubles}
+        messages = {trouble.message for trouble in after.troubles}
+        for (index, trouble), insertions in zip(waiting, found, strict=True):
+            here = [one for one in insertions if one.edge is trouble.edge]
+            # Elsewhere, too, if that is known to help.
+            helps = trouble.edge not in edges - {None} and trouble.message not in messages
+            fixes[index] = _inserts(here or (insertions if helps else ()))
     return tuple(
         _problem(trouble, fixes.get(index, ()))
         for index, trouble in enumerate(negotiation.troubles)
@@ -98,14 +105,20 @@ def _problem(trouble: Trouble, fixes: tuple[Suggestion, ...]) -> Problem:
 
 
 def _said(fix: Suggestion, edge: Edge | None) -> str:
-    if isinstance(fix, Insert) and edge is not None and fix.is_of(edge.source, edge.target):
+    if isinstance(fix, Insert) and edge is not None and fix.connection == edge.path[1]:
         return f"insert {fix.steps_text} between them"
     return str(fix)
 
 
-def _inserts(trouble: Trouble, found: tuple[Insertion, ...]) -> tuple[Suggestion, ...]:
-    """Those in the connection to blame; else all that were found together with it."""
-    here = [one for one in found if one.edge is trouble.edge] or found
+def _with(graph: Graph, insertions: Mapping[Edge, Insertion]) -> Negotiation:
+    """How it would go with these converters."""
+    converted = {edge: Caps((one.chain[-1].made,)) for edge, one in insertions.items()}
+    negotiation = Negotiation(graph, converted)
+    negotiation.run()
+    return negotiation
+
+
+def _inserts(found: Iterable[Insertion]) -> tuple[Suggestion, ...]:
     return tuple(
         Insert(
             int(edge.path[1]),
@@ -113,7 +126,7 @@ def _inserts(trouble: Trouble, found: tuple[Insertion, ...]) -> tuple[Suggestion
             f"{edge.target}:{edge.target_port}",
             tuple(Step(one.node_type, dict(one.params)) for one in chain),
         )
-        for edge, chain in here
+        for edge, chain in found
     )
 
 

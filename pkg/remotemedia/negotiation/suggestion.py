@@ -41,10 +41,6 @@ class Insert(msgspec.Struct, frozen=True, tag="insert", tag_field="kind"):
         """``AudioResample {target_rate: 16000}, then …``"""
         return ", then ".join(f"{step.node_type} {shown(step.params)}" for step in self.steps)
 
-    def is_of(self, source: str, target: str) -> bool:
-        """Whether it is about a connection of these nodes."""
-        return (self.source.partition(":")[0], self.target.partition(":")[0]) == (source, target)
-
     def __str__(self) -> str:
         return f"insert {self.steps_text} between {self.source} and {self.target}"
 

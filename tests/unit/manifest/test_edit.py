@@ -70,7 +70,7 @@ def test_lines_and_comments_stay() -> None:
         "    to: b   # the only one"
     ]
     crlf = edited(BLOCK.replace("\n", "\r\n"))
-    assert crlf.count("\r\n") == len(BLOCK.splitlines())
+    assert crlf.count("\r\n") == crlf.count("\n") == len(after)
     assert (
         edited(INDENTED).splitlines()[5]
         == '    {"id": "c", "node_type": "Gain", "params": {"gain_db": 1.5}},'
@@ -99,6 +99,76 @@ def test_a_parameter_under_its_other_name_and_where_there_are_none() -> None:
         editor = Editor(text)
         editor.set_param(1, ["gain_db"], 3)
         assert dict(load_manifest(editor.text).nodes[1].params) == {"gain_db": 3}
+
+
+SCALAR = """\
+version: v1
+connections:
+  - {from: a, to: b}
+nodes:
+  - {id: a, node_type: Gain}
+  - id: b
+    node_type: Gain
+    description: |
+      # a text
+        of two lines
+
+    # said of what follows
+metadata:
+  name: x
+"""
+
+
+def test_behind_a_block_of_text() -> None:
+    after = edited(SCALAR)
+    manifest = load_manifest(after)
+    assert [node.id for node in manifest.nodes] == ["a", "b", "c", "d"]
+    assert manifest.nodes[1].description == "# a text\n  of two lines\n"
+    assert "        of two lines\n  - {id: c" in after
+    folded = load_manifest(edited(SCALAR.replace("|", ">-")))
+    assert [node.id for node in folded.nodes] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        (BLOCK.replace("id: a ", "id: &a a ").replace("from: a", "from: *a"), "from"),
+        (BLOCK.replace("id: b,", "id: &b b,").replace("to: b", "to: *b"), "to"),
+        (
+            "nodes:\n  - &n {id: a, node_type: Gain}\n  - *n\nconnections: [{from: a, to: b}]\n",
+            "nodes",
+        ),
+    ],
+)
+def test_aliases_are_left_alone(text: str, change: str) -> None:
+    if change == "from":
+        assert "from: *a" in edited(text)
+        return
+    with pytest.raises(EditError, match="is used more than once, by an alias"):
+        edited(text)
+
+
+def test_an_anchor_stays() -> None:
+    editor = Editor(BLOCK.replace("gain_db: -6", "gain_db: &g -6"))
+    editor.set_param(0, ["gain_db"], 3)
+    assert "gain_db: &g 3   # soft" in editor.text
+
+
+@pytest.mark.parametrize("nothing", ["params:", "params: ~", "params: null  # none"])
+def test_params_of_nothing(nothing: str) -> None:
+    editor = Editor(
+        BLOCK.replace("params: {}}", "description: x}").replace(
+            "params:\n      gain_db: -6   # soft", nothing
+        )
+    )
+    editor.set_param(0, ["gain_db"], 3)
+    assert dict(load_manifest(editor.text).nodes[0].params) == {"gain_db": 3}
+
+
+def test_json_with_tabs() -> None:
+    text = INDENTED.replace("    ", "\t\t").replace("  ", "\t")
+    manifest = load_manifest(edited(text), name="m.json")
+    assert [node.id for node in manifest.nodes] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("text", ["", "nodes: 3\n", "nodes: []\n", "a: [", "- 1\n"])
