@@ -84,7 +84,7 @@ class Adapter:
         stream = data.stream_id
         known = self._streams.get(stream)
         if known is not None and known.key == _key(data):
-            return flow([data], known.nodes)
+            return self._made(flow([data], known.nodes), data)
         if self._accepts(data):
             return [*self._end(stream), data]
         given = describe(data)
@@ -93,7 +93,7 @@ class Adapter:
             raise refuse(data, self._caps, self._node, self._port)
         if known is not None and _same(known.chain, chain):
             known.key = _key(data)  # converters take whatever comes, and go on in time
-            return flow([data], known.nodes)
+            return self._made(flow([data], known.nodes), data)
         tail = self._end(stream)
         if len(self._streams) >= MAX_STREAMS:
             raise DataError(
@@ -102,7 +102,14 @@ class Adapter:
             )
         nodes = [self._make(step, given) for step in chain]
         self._streams[stream] = _Converted(chain, _key(data), nodes)
-        return [*tail, *flow([data], nodes)]
+        return [*tail, *self._made(flow([data], nodes), data)]
+
+    def _made(self, items: list[Data], data: Data) -> list[Data]:
+        """What converters made, if it is accepted: a format does not tell all that may matter."""
+        if all(map(self._accepts, items)):
+            return items
+        self._end(data.stream_id)
+        raise refuse(data, self._caps, self._node, self._port)
 
     def finish(self) -> list[Data]:
         """What the converters still hold; then they are gone."""

@@ -136,7 +136,7 @@ def test_a_failure_in_a_branch_is_that_of_its_node() -> None:
 class Interleaved(rm.Node):
     """Wants what no audio of ours is."""
 
-    input_caps = "audio(layout=interleaved)"
+    input_caps = "audio(sample_rate=8000, layout=interleaved)"
     output_caps = "audio"
 
     def process(self, audio: rm.Audio) -> rm.Audio:
@@ -161,6 +161,7 @@ rm.registry.default_registry().add("ReviewWav", Wav)
     ("kind", "data"),
     [
         ("ReviewInterleaved", rm.Audio(np.zeros(4, np.float32), 8000)),
+        ("ReviewInterleaved", rm.Audio(np.zeros(480, np.float32), 48000)),
         ("ReviewWav", rm.Binary(b"x")),
     ],
 )
