@@ -474,7 +474,8 @@ def _cell(node: GraphNode, port: str) -> Cell:
 def _is_trusted(node: GraphNode) -> bool:
     """Whether what a node declares is what it will do: one of ours, whose formats are known."""
     cls = node.cls
-    return cls.__module__.startswith("remotemedia.") and cls.capabilities != "runtime_discovered"
+    module = cls.__module__ or ""  # None for a function of source that was only executed
+    return module.startswith("remotemedia.") and cls.capabilities != "runtime_discovered"
 
 
 def _output_formats(node: GraphNode, inputs: Mapping[str, Caps]) -> Mapping[str, Caps]:

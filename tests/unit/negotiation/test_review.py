@@ -226,3 +226,16 @@ def test_ids_of_many_converters_stay_within_the_bound() -> None:
     Graph.build(
         rm.Manifest(nodes=tuple(rm.manifest.NodeSpec(id=i, node_type="PassThrough") for i in ids))
     )
+
+
+def test_a_node_of_source_that_has_no_module() -> None:
+    space: dict[str, object] = {"rm": rm, "__name__": None}
+    exec(  # noqa: S102 - as a notebook or a page does
+        "@rm.node('ReviewNameless', input_caps='audio', output_caps='audio(sample_rate=16000)')\n"
+        "def nameless(audio):\n    return audio\n",
+        space,
+    )
+    p = load(
+        [node("n", "ReviewNameless"), node("c", "AudioLevel", "audio(sample_rate=16000)")], "n c"
+    )
+    assert p.plan().formats.unproven == {("c", "in")}
