@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.build import build_wheel, output_of
-from harness.report import REPOSITORY, Report, spread, versions
+from harness.build import output_of, run_in_pyodide
+from harness.report import Report, spread, versions
 
 SIZE = (1 << 20) - 64  # just under the limit
 MAX_MS, MAX_MIB = 100, 50
@@ -245,23 +243,6 @@ def run(file: Path | None, *, pyodide: bool) -> int:
     return report.end(file)
 
 
-def in_pyodide(file: Path | None) -> int:
-    """Run this script inside Pyodide, on the built wheel."""
-    dist = output_of(sys.executable, REPOSITORY / "scripts" / "pyodide_dist.py")
-    with tempfile.TemporaryDirectory() as out:
-        done = subprocess.run(
-            [
-                *("node", REPOSITORY / "bench" / "harness" / "pyodide.mjs"),
-                *(dist, build_wheel(), out, Path(__file__).name, "--json", "/out/result.json"),
-            ],
-            check=False,
-        )
-        written = Path(out) / "result.json"
-        if file is not None and written.exists():
-            shutil.copy(written, file)
-    return done.returncode
-
-
 def main() -> int:
     """Run; exit code 1 if a claim is not met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -274,7 +255,7 @@ def main() -> int:
         print(json.dumps(measure(options.case, options.file)))
         return 0
     if options.pyodide:
-        return in_pyodide(options.json)
+        return run_in_pyodide(Path(__file__).name, options.json)
     return run(options.json, pyodide=sys.platform == "emscripten")
 
 

@@ -17,17 +17,15 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
+from harness.build import run_in_pyodide
 from harness.report import REPOSITORY, Report, versions
 
 import remotemedia as rm
@@ -182,25 +180,6 @@ def costs(report: Report) -> None:
     report.body["costs"] = found
 
 
-def in_pyodide(file: Path | None) -> int:
-    """Run this script inside Pyodide, on the built wheel."""
-    from harness.build import build_wheel, output_of
-
-    dist = output_of(sys.executable, REPOSITORY / "scripts" / "pyodide_dist.py")
-    with tempfile.TemporaryDirectory() as out:
-        done = subprocess.run(
-            [
-                *("node", REPOSITORY / "bench" / "harness" / "pyodide.mjs"),
-                *(dist, build_wheel(), out, Path(__file__).name, "--json", "/out/result.json"),
-            ],
-            check=False,
-        )
-        written = Path(out) / "result.json"
-        if file is not None and written.exists():
-            shutil.copy(written, file)
-    return done.returncode
-
-
 def main() -> int:
     """Run; exit code 1 if a claim is not met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -208,7 +187,7 @@ def main() -> int:
     parser.add_argument("--pyodide", action="store_true", help="run inside Pyodide under Node")
     options = parser.parse_args()
     if options.pyodide:
-        return in_pyodide(options.json)
+        return run_in_pyodide(Path(__file__).name, options.json)
     pyodide = sys.platform == "emscripten"
     report = Report("negotiation", versions=versions("numpy"), rounds=ROUNDS)
     by_size(report, pyodide)

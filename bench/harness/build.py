@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from harness.report import REPOSITORY
@@ -18,3 +21,16 @@ def build_wheel() -> Path:
     output_of(REPOSITORY / "scripts" / "build")
     (wheel,) = (REPOSITORY / "dist").glob("remotemedia-*.whl")
     return wheel
+
+
+def run_in_pyodide(script: str, file: Path | None) -> int:
+    """Run a script of bench/ inside Pyodide, on the built wheel; its JSON goes into a file."""
+    dist = output_of(sys.executable, REPOSITORY / "scripts" / "pyodide_dist.py")
+    runner = REPOSITORY / "bench" / "harness" / "pyodide.mjs"
+    with tempfile.TemporaryDirectory() as out:
+        inside = [dist, build_wheel(), out, script, "--json", "/out/result.json"]
+        done = subprocess.run(["node", runner, *inside], check=False)
+        written = Path(out) / "result.json"
+        if file is not None and written.exists():
+            shutil.copy(written, file)
+    return done.returncode

@@ -47,6 +47,7 @@ class Pipeline:
     def __init__(self, manifest: Manifest | None = None) -> None:
         self._manifest = manifest if manifest is not None else Manifest()
         self._graph: Graph | None = None
+        self._resolved: Pipeline | None = None
 
     @classmethod
     def load(cls, source: Source, *, name: str | None = None) -> Self:
@@ -117,7 +118,7 @@ class Pipeline:
 
     def _change(self, **changes: object) -> None:
         self._manifest = msgspec.structs.replace(self._manifest, **changes)
-        self._graph = None
+        self._graph = self._resolved = None
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -158,7 +159,11 @@ class Pipeline:
     @property
     def resolved(self) -> Pipeline:
         """What is run: this pipeline, with converters if its metadata has `auto_negotiate`."""
-        return self.with_converters() if self._manifest.metadata.auto_negotiate else self
+        if not self._manifest.metadata.auto_negotiate:
+            return self
+        if self._resolved is None:
+            self._resolved = self.with_converters()
+        return self._resolved
 
     def validate(self) -> tuple[Problem, ...]:
         """Check everything that can be checked without running; gives the warnings.

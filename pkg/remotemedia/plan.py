@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import msgspec
 
 from remotemedia.errors import CapsMismatchError, UnavailableError
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.negotiation import Formats, Reasoning, negotiate
+from remotemedia.negotiation.union_find import merge, root
 from remotemedia.node import is_async, is_source
 
 
@@ -138,7 +138,7 @@ def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[
     if it need not be one by itself: so no two islands ever wait for each other.
     """
     levels: dict[str, int] = {}
-    parent = {node: node for node in graph.nodes}
+    parent: dict[str, str] = {}
     for node in graph.order:
         levels[node] = max(
             (levels[edge.source] + _is_boundary(edge, in_island) for edge in graph.incoming(node)),
@@ -146,27 +146,13 @@ def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[
         )
         for edge in graph.incoming(node):
             if not _is_boundary(edge, in_island) and levels[edge.source] == levels[node]:
-                _merge(parent, edge.source, node)
+                merge(parent, edge.source, node)
     groups: dict[str, list[str]] = {}
     for node in graph.order:
-        groups.setdefault(_root(parent, node), []).append(node)
+        groups.setdefault(root(parent, node), []).append(node)
     order = sorted(groups.values(), key=lambda members: levels[members[0]])
     return tuple(tuple(members) for members in order)
 
 
 def _is_boundary(edge: Edge, in_island: Callable[[str], bool]) -> bool:
     return edge.queue is not None or not (in_island(edge.source) and in_island(edge.target))
-
-
-K = TypeVar("K")
-
-
-def _root(parent: dict[K, K], item: K) -> K:
-    while parent[item] != item:
-        parent[item] = parent[parent[item]]
-        item = parent[item]
-    return item
-
-
-def _merge(parent: dict[K, K], a: K, b: K) -> None:
-    parent[_root(parent, b)] = _root(parent, a)

@@ -73,14 +73,14 @@ def apply(text: str, name: str, one: Insert | Change) -> str:
     """
     graph = _load(text, name).graph
     editor = Editor(text)
-    expected: dict[str, Any] = load_manifest(_whole(text), name=name).to_dict()
+    expected: dict[str, Any] = load_manifest(text.encode(), name=name).to_dict()
     if isinstance(one, Change):
         _change(graph, editor, expected, one)
     else:
         _insert(graph, editor, expected, one)
     mended = editor.text
     try:
-        found = load_manifest(_whole(mended), name=name).to_dict()
+        found = load_manifest(mended.encode(), name=name).to_dict()
     except ManifestError as error:
         raise EditError(f"the text would be broken by it ({error.problems[0]})") from None
     if found != expected:
@@ -121,12 +121,7 @@ def _insert(graph: Graph, editor: Editor, expected: dict[str, Any], one: Insert)
 
 
 def _load(text: str, name: str) -> Pipeline:
-    return Pipeline.load(_whole(text), name=name)
-
-
-def _whole(text: str) -> str:
-    """Text that is not taken for a path."""
-    return text if "\n" in text else text + "\n"
+    return Pipeline.load(text.encode(), name=name)
 
 
 def _camel(name: str) -> str:

@@ -14,9 +14,7 @@ possible, so that what comes before keeps its format.
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -26,17 +24,13 @@ from remotemedia.caps.media import NUMBERS
 from remotemedia.caps.relation import scale
 from remotemedia.errors import NegotiationLimitError
 from remotemedia.graph import Edge, Graph
+from remotemedia.negotiation.cells import Cell, cell_of
 from remotemedia.negotiation.converters import Chain, Converters
+from remotemedia.negotiation.elimination import Factor, Price, eliminate
+from remotemedia.negotiation.union_find import merge, root
 
 MAX_CANDIDATES = 192  # formats of one place
-MAX_TABLE = 40_000  # assignments that are looked at together
-MAX_WORK = 200_000  # prices of one group
 _IMPOSSIBLE = 1e12  # of a connection that nothing can convert: the rest is still solved
-
-Cell = tuple[str, str, bool]
-"""Node id, port, and whether it is an output port."""
-Price = tuple[float, float, int]
-"""Computing time, samples lost, and how late: the higher the number, the earlier."""
 
 
 class Insertion(NamedTuple):
@@ -101,58 +95,36 @@ class _Places:
     def __init__(self, graph: Graph, relations: Mapping[str, tuple[Relation, ...]]) -> None:
         self.graph = graph
         self.relations = relations
-        self._parent: dict[object, object] = {}
-        self._groups: dict[object, object] = {}
+        self._parent: dict[Cell, Cell] = {}
+        self._groups: dict[Cell, Cell] = {}
         self.tied: set[Cell] = set()
         for node_id in graph.order:
             for relation in relations.get(node_id, ()):
                 a, b = self.cell(node_id, relation.port), self.cell(node_id, relation.other)
                 self.tied |= {a, b}
                 if relation.is_identity:
-                    _join(self._parent, b, a)
+                    merge(self._parent, b, a)
         for node_id in graph.order:
             for relation in relations.get(node_id, ()):
                 a, b = self.cell(node_id, relation.port), self.cell(node_id, relation.other)
-                _join(self._groups, self.place(a), self.place(b))
+                merge(self._groups, self.place(a), self.place(b))
             for edge in graph.incoming(node_id):
                 source: Cell = (edge.source, edge.source_port, True)
                 target: Cell = (node_id, edge.target_port, False)
                 if target in self.tied:
-                    _join(self._groups, self.place(source), self.place(target))
-        self._numbers: dict[object, int] = {}
+                    merge(self._groups, self.place(source), self.place(target))
+        self._numbers: dict[Cell, int] = {}
 
     def cell(self, node_id: str, port: str) -> Cell:
-        node = self.graph.nodes[node_id]
-        return node_id, port, port in node.outputs and port not in node.inputs
+        return cell_of(self.graph.nodes[node_id], port)
 
     def place(self, cell: Cell) -> Cell:
-        root: Cell = _root(self._parent, cell)  # type: ignore[assignment]
-        return root
+        return root(self._parent, cell)
 
     def number(self, cell: Cell) -> int:
         """The number of the group that a cell is in."""
-        root = _root(self._groups, self.place(cell))
-        return self._numbers.setdefault(root, len(self._numbers))
-
-
-class _Factor(NamedTuple):
-    """Prices that depend on some places.
-
-    Attributes
-    ----------
-    places : tuple of Cell
-    price : callable
-        Takes a format of each place; its last part counts converters.
-    late : int
-        What each converter counts for being so early.
-    what : object
-        The same for factors that have the same prices for the same formats.
-    """
-
-    places: tuple[Cell, ...]
-    price: Callable[..., Price]
-    late: int
-    what: object
+        group = root(self._groups, self.place(cell))
+        return self._numbers.setdefault(group, len(self._numbers))
 
 
 class _Task:
@@ -193,7 +165,7 @@ class _Task:
         candidates = self._candidates()
         if any(not options for options in candidates.values()):
             return []  # what a node declares contradicts itself
-        chosen = _eliminate(candidates, self._factors())
+        chosen = eliminate(candidates, self._factors())
         found = []
         for _, edge, source, target in self.edges:
             goal = self._goal(edge, None if target is None else chosen[target])
@@ -206,19 +178,19 @@ class _Task:
         accepted = self.graph.nodes[edge.target].inputs[edge.target_port]
         return accepted if behind is None else Caps((behind,))
 
-    def _factors(self) -> list[_Factor]:
+    def _factors(self) -> list[Factor]:
         factors = [
-            _Factor((a, b), self._relation_price(relation), 0, relation)
+            Factor((a, b), self._relation_price(relation), 0, relation)
             if a != b
-            else _Factor((a,), self._own_price(relation), 0, (relation,))
+            else Factor((a,), self._own_price(relation), 0, (relation,))
             for a, b, relation in self.hard
         ]
         for late, edge, source, target in self.edges:
             if target is None:
                 accepted = self._goal(edge, None)
-                factors.append(_Factor((source,), self._end_price(accepted), late, accepted))
+                factors.append(Factor((source,), self._end_price(accepted), late, accepted))
             elif target != source:
-                factors.append(_Factor((source, target), self._edge_price, late, "edge"))
+                factors.append(Factor((source, target), self._edge_price, late, "edge"))
         return factors
 
     def _end_price(self, accepted: Caps) -> Callable[..., Price]:
@@ -359,135 +331,3 @@ def _listed(caps: Caps, values: Mapping[tuple[str, str], list[Value]]) -> list[F
                     "to be inserted: give the formats of some nodes exactly"
                 )
     return list(found)
-
-
-# -- the cheapest assignment -----------------------------------------------------------------
-
-Table = dict[tuple[int, ...], Price]
-Weighted = tuple[tuple[Cell, ...], Table, int]
-"""Places, the prices of each assignment of them, and what a converter counts for."""
-
-
-def _eliminate(
-    candidates: Mapping[Cell, list[Format]], factors: Iterable[_Factor]
-) -> dict[Cell, Format]:
-    """The assignment with the least price, by variable elimination.
-
-    Of several that cost the same, the first by the order of places and candidates.
-    """
-    tables = _tables(candidates, factors)
-    sizes = {place: len(options) for place, options in candidates.items()}
-    order = {place: index for index, place in enumerate(candidates)}
-    answers: list[tuple[Cell, tuple[Cell, ...], dict[tuple[int, ...], int]]] = []
-    links: dict[Cell, set[int]] = {place: set() for place in candidates}
-    alive: dict[int, Weighted] = dict(enumerate(tables))
-    for index, (places, _, _) in alive.items():
-        for place in places:
-            links[place].add(index)
-    serial = len(alive)
-
-    def degree(place: Cell) -> int:
-        return len({other for index in links[place] for other in alive[index][0]})
-
-    # The place that depends on the fewest others goes first; of several, what comes last.
-    queue = [(degree(place), -order[place], place) for place in candidates]
-    heapq.heapify(queue)
-    done: set[Cell] = set()
-    while queue:
-        known, _, place = heapq.heappop(queue)
-        if place in done or known != degree(place):
-            continue  # there is a newer entry
-        done.add(place)
-        mine = [alive.pop(index) for index in sorted(links[place])]
-        around = tuple(
-            sorted(
-                {other for places, _, _ in mine for other in places if other != place},
-                key=order.__getitem__,
-            )
-        )
-        table, best = _without(place, around, mine, sizes)
-        for other in around:
-            links[other] = {index for index in links[other] if index in alive}
-        if around:
-            alive[serial] = (around, table, 1)
-            for other in around:
-                links[other].add(serial)
-            serial += 1
-        for other in around:
-            heapq.heappush(queue, (degree(other), -order[other], other))
-        answers.append((place, around, best))
-    chosen: dict[Cell, int] = {}
-    for place, around, best in reversed(answers):
-        chosen[place] = best[tuple(chosen[other] for other in around)]
-    return {place: candidates[place][index] for place, index in chosen.items()}
-
-
-def _tables(candidates: Mapping[Cell, list[Format]], factors: Iterable[_Factor]) -> list[Weighted]:
-    """The prices of every factor; alike factors share a table."""
-    made: dict[object, Table] = {}
-    work, found = 0, []
-    for places, price, late, what in factors:
-        lists = [candidates[place] for place in places]
-        key = (what, *map(id, lists))
-        if key not in made:
-            work += math.prod(map(len, lists))
-            if work > MAX_WORK:
-                raise NegotiationLimitError(
-                    "too many formats are possible where converters would have to be inserted: "
-                    "give the formats of some nodes exactly"
-                )
-            made[key] = {
-                tuple(index for index, _ in choice): price(*(format_ for _, format_ in choice))
-                for choice in itertools.product(*map(enumerate, lists))
-            }
-        found.append((places, made[key], late))
-    return found
-
-
-def _without(
-    place: Cell,
-    around: tuple[Cell, ...],
-    factors: Iterable[Weighted],
-    sizes: Mapping[Cell, int],
-) -> tuple[Table, dict[tuple[int, ...], int]]:
-    """For each assignment of the places around: the least price, and the choice that has it."""
-    total = sizes[place]
-    for other in around:
-        total *= sizes[other]
-    if total > MAX_TABLE:
-        raise NegotiationLimitError(
-            "too many formats depend on each other to find the cheapest converters: "
-            "give the formats of some nodes exactly"
-        )
-    where = {other: index for index, other in enumerate(around)}
-    picks = [
-        (table, weight, tuple(where.get(other, -1) for other in places))
-        for places, table, weight in factors
-    ]
-    prices: Table = {}
-    best: dict[tuple[int, ...], int] = {}
-    for assignment in itertools.product(*(range(sizes[other]) for other in around)):
-        for option in range(sizes[place]):
-            us_per_s, lost, late = 0.0, 0.0, 0
-            for table, weight, indices in picks:
-                one = table[tuple([option if i < 0 else assignment[i] for i in indices])]
-                us_per_s += one[0]
-                lost += one[1]
-                late += one[2] * weight
-            price = (us_per_s, lost, late)
-            known = prices.get(assignment)
-            if known is None or price < known:
-                prices[assignment] = price
-                best[assignment] = option
-    return prices, best
-
-
-def _join(parent: dict[object, object], a: object, b: object) -> None:
-    parent[_root(parent, b)] = _root(parent, a)
-
-
-def _root(parent: dict[object, object], one: object) -> object:
-    while (above := parent.setdefault(one, one)) != one:
-        parent[one] = parent[above]
-        one = above
-    return one

@@ -22,20 +22,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from remotemedia.caps import ANY, Caps, Format, Relation, differing_fields
-from remotemedia.errors import CapsError, NegotiationLimitError, Problem
+from remotemedia.caps import ANY, Caps, Format, Relation
+from remotemedia.errors import Problem
 from remotemedia.graph import Edge, Graph, GraphNode
-from remotemedia.manifest.tree import Path
+from remotemedia.negotiation.cells import (
+    Cell,
+    Port,
+    cell_of,
+    follows_inputs,
+    is_opaque,
+    is_trusted,
+    output_formats_of,
+)
 from remotemedia.negotiation.fixate import nearest_format
 from remotemedia.negotiation.solve import Conflict, Tie, bounded, incidence, narrow, solve
 from remotemedia.negotiation.suggestion import differences
-from remotemedia.node import Node
-
-Port = tuple[str, str]
-"""Node id and port."""
-Cell = tuple[str, str, bool]
-"""Node id, port, and whether it is an output port."""
-
+from remotemedia.negotiation.trouble import Trouble, mismatch
+from remotemedia.negotiation.union_find import merge, root
 
 _VERBS = {"adaptive": "can produce", "runtime_discovered": "may produce"}
 
@@ -76,31 +79,6 @@ class Reasoning(msgspec.Struct, frozen=True):
     edge: str
     format: str
     steps: tuple[str, ...]
-
-
-class Trouble(NamedTuple):
-    """What does not fit.
-
-    Attributes
-    ----------
-    message : str
-        Both sides, and the field; without the fix.
-    edge : Edge or None
-        The connection to blame.
-    cell : Cell
-        A port that the formats in dispute go through.
-    path : tuple
-        Its place in the manifest.
-    produced, accepted : Caps or None
-        What meets what at that connection.
-    """
-
-    message: str
-    edge: Edge | None
-    cell: Cell
-    path: Path
-    produced: Caps | None = None
-    accepted: Caps | None = None
 
 
 class Formats(msgspec.Struct, frozen=True, eq=False):
@@ -160,8 +138,8 @@ class Negotiation:
         self._unite(produced)
         self.ties = self._tie()
         self._solve(self.ties)
-        self._choose(self.ties, produced)
-        if self.chosen or not all(map(_is_trusted, self.graph.nodes.values())):
+        self._choose(self.ties)
+        if self.chosen or not all(map(is_trusted, self.graph.nodes.values())):
             produced = self._forward(report=False)
         return self._formats(produced)
 
@@ -180,16 +158,16 @@ class Negotiation:
                 given = self.converted.get(edge, produced[edge.source, edge.source_port])
                 accepted = node.inputs[edge.target_port]
                 both = given.intersect(accepted)
-                if not report and not _is_trusted(graph.nodes[edge.source]):
+                if not report and not is_trusted(graph.nodes[edge.source]):
                     both = accepted  # all that the check at that port makes sure of
                 if both is not None:
                     arriving[edge.target_port].append(bounded(both))
                 elif report:
                     self.bad.add(edge)
-                    self.troubles.append(_mismatch(graph, edge, given, accepted))
+                    self.troubles.append(mismatch(graph, edge, given, accepted))
             formats: Mapping[str, Caps] = {}
-            if _follows_inputs(node):
-                formats = _output_formats(
+            if follows_inputs(node):
+                formats = output_formats_of(
                     node, {port: _union(arriving[port], caps) for port, caps in node.inputs.items()}
                 )
             for port, declared in node.outputs.items():
@@ -215,12 +193,14 @@ class Negotiation:
                 if edge in self.bad or edge in self.converted:
                     continue
                 if edge.target_port in tied:
-                    self._join(
-                        (edge.source, edge.source_port, True), (node_id, edge.target_port, False)
+                    merge(
+                        self._parent,
+                        (edge.source, edge.source_port, True),
+                        (node_id, edge.target_port, False),
                     )
             for relation in relations:
                 if relation.is_identity:
-                    self._join(_cell(node, relation.other), _cell(node, relation.port))
+                    merge(self._parent, cell_of(node, relation.other), cell_of(node, relation.port))
         for node_id in graph.order:
             node = graph.nodes[node_id]
             for port, caps in node.inputs.items():
@@ -239,14 +219,14 @@ class Negotiation:
             behaviour = node.cls.capabilities
             for port, declared in node.outputs.items():
                 caps = declared
-                if _is_opaque(node) or node_id in self.mixed:
+                if is_opaque(node) or node_id in self.mixed:
                     caps = produced[node_id, port]
                 text = f"{node_id}:{port} ({node.node_type}) {_VERBS.get(behaviour, 'produces')}"
                 self._claim((node_id, port, True), Claim(text, caps, None))
 
     def _relations_of(self, node: GraphNode, produced: Mapping[Port, Caps]) -> tuple[Relation, ...]:
         """The relations of a node, without those of a port that is fed several media types."""
-        if _is_opaque(node):
+        if is_opaque(node):
             return ()
         relations = node.cls.port_relations(node.params)
         if not relations:
@@ -267,21 +247,11 @@ class Negotiation:
             self.mixed.add(node.id)
         return tuple(relation for relation in relations if relation.other not in mixed)
 
-    def _join(self, a: Cell, b: Cell) -> None:
-        self._parent[self._root(b)] = self._root(a)
-
-    def _root(self, cell: Cell) -> Cell:
-        parent = self._parent
-        while (above := parent.setdefault(cell, cell)) != cell:
-            parent[cell] = parent[above]
-            cell = above
-        return cell
-
     def _variable(self, cell: Cell) -> int:
-        root = self._root(cell)
-        found = self.index.get(root)
+        place = root(self._parent, cell)
+        found = self.index.get(place)
         if found is None:
-            found = self.index[root] = len(self.domains)
+            found = self.index[place] = len(self.domains)
             self.domains.append(ANY)
             self.claims.append([])
         return found
@@ -329,8 +299,8 @@ class Negotiation:
             node = self.graph.nodes[node_id]
             for relation in relations:
                 if not relation.is_identity:
-                    a = self._variable(_cell(node, relation.port))
-                    b = self._variable(_cell(node, relation.other))
+                    a = self._variable(cell_of(node, relation.port))
+                    b = self._variable(cell_of(node, relation.other))
                     ties.append(Tie(a, b, relation, node_id))
         return ties
 
@@ -360,18 +330,18 @@ class Negotiation:
             f"{node.id} ({node.node_type}) keeps to {relation}, but {node.id}:{narrowed} can "
             f"only be {conflict.domain} and {node.id}:{other} only {conflict.other}"
         )
-        self.troubles.append(Trouble(message, None, _cell(node, relation.port), where))
+        self.troubles.append(Trouble(message, None, cell_of(node, relation.port), where))
 
     # -- choice ------------------------------------------------------------------------------
 
-    def _choose(self, ties: Sequence[Tie], produced: Mapping[Port, Caps]) -> None:
+    def _choose(self, ties: Sequence[Tie]) -> None:
         graph = self.graph
         of = incidence(ties)
         for node_id in graph.order:
             node = graph.nodes[node_id]
             if node.cls.capabilities != "adaptive":
                 continue
-            fed = self._fed(node, produced)
+            fed = self._fed(node)
             for port in node.outputs:
                 variable = self._variable((node_id, port, True))
                 domain = self.domains[variable]
@@ -390,7 +360,7 @@ class Negotiation:
                     f"{self.domains[variable]} is chosen{near}"
                 )
 
-    def _fed(self, node: GraphNode, produced: Mapping[Port, Caps]) -> Format | None:
+    def _fed(self, node: GraphNode) -> Format | None:
         """What the first input of a node is fed, if that is one format."""
         for edge in self.graph.incoming(node.id):
             if edge.target_port != next(iter(node.inputs)) or edge in self.bad:
@@ -422,7 +392,7 @@ class Negotiation:
                     cell = (edge.source, edge.source_port, True)
                     edges[edge] = self._domain(cell).intersect(accepted) or accepted
                     carried.append(edges[edge])
-                    trusted = _is_trusted(graph.nodes[edge.source])
+                    trusted = is_trusted(graph.nodes[edge.source])
                     if not (trusted and given.is_subset(accepted)):
                         unproven.add((node_id, port))
                 if carried:
@@ -441,8 +411,8 @@ class Negotiation:
         )
 
     def _domain(self, cell: Cell, default: Caps = ANY) -> Caps:
-        root = self._root(cell)
-        return self.domains[self.index[root]] if root in self.index else default
+        place = root(self._parent, cell)
+        return self.domains[self.index[place]] if place in self.index else default
 
     def _reasoning(self, edge: Edge, carried: Caps) -> Reasoning:
         variable = self._variable((edge.source, edge.source_port, True))
@@ -467,53 +437,6 @@ class Negotiation:
         return Reasoning(str(edge), str(carried), tuple(steps))
 
 
-def _cell(node: GraphNode, port: str) -> Cell:
-    return node.id, port, port in node.outputs and port not in node.inputs
-
-
-def _is_trusted(node: GraphNode) -> bool:
-    """Whether what a node declares is what it will do: one of ours, whose formats are known."""
-    cls = node.cls
-    module = cls.__module__ or ""  # None for a function of source that was only executed
-    return module.startswith("remotemedia.") and cls.capabilities != "runtime_discovered"
-
-
-def _output_formats(node: GraphNode, inputs: Mapping[str, Caps]) -> Mapping[str, Caps]:
-    try:
-        found = node.cls.output_formats(node.params, inputs)
-        if all(isinstance(caps, Caps) for caps in found.values()):
-            return found
-    except NegotiationLimitError:
-        raise
-    except Exception as error:
-        raise CapsError(
-            f"node {node.id!r} ({node.node_type}): its output_formats() raised "
-            f"{type(error).__name__}: {error}",
-            node=node.id,
-        ) from error
-    raise CapsError(
-        f"node {node.id!r} ({node.node_type}): its output_formats() gave {found!r:.100}: "
-        "it has to give Caps by port",
-        node=node.id,
-    )
-
-
-def _follows_inputs(node: GraphNode) -> bool:
-    """Whether the outputs depend on the inputs."""
-    cls = node.cls
-    return (
-        cls.capabilities == "passthrough"
-        or bool(cls.relations)
-        or cls.port_relations.__func__ is not Node.port_relations.__func__  # type: ignore[attr-defined]
-        or _is_opaque(node)
-    )
-
-
-def _is_opaque(node: GraphNode) -> bool:
-    """Whether the outputs follow from the inputs by a rule of the node's own."""
-    return node.cls.output_formats.__func__ is not Node.output_formats.__func__  # type: ignore[attr-defined]
-
-
 def _union(carried: Iterable[Caps], accepted: Caps) -> Caps:
     formats: list[Format] = []
     for caps in carried:
@@ -521,69 +444,3 @@ def _union(carried: Iterable[Caps], accepted: Caps) -> Caps:
             return ANY
         formats.extend(caps.formats)
     return Caps(tuple(dict.fromkeys(formats))) if formats else accepted
-
-
-def _mismatch(graph: Graph, edge: Edge, produced: Caps, accepted: Caps) -> Trouble:
-    source, target = graph.nodes[edge.source], graph.nodes[edge.target]
-    message = (
-        f"{edge.source}:{edge.source_port} ({source.node_type}) produces {produced}, "
-        f"but {edge.target}:{edge.target_port} ({target.node_type}) accepts {accepted}"
-        f"{_by_manifest(target, edge.target_port)}: "
-        f"{differences(produced, accepted)}{_origins(graph, edge, produced, accepted)}"
-    )
-    cell: Cell = (edge.source, edge.source_port, True)
-    return Trouble(message, edge, cell, edge.path, produced, accepted)
-
-
-def _by_manifest(node: GraphNode, port: str) -> str:
-    """Says so if what a port accepts is narrowed in the manifest."""
-    override = node.spec.media_capabilities
-    if override is None or not ({port, "default"} & override.inputs.keys()):
-        return ""
-    return ", as its media_capabilities say"
-
-
-def _origins(graph: Graph, edge: Edge, produced: Caps, accepted: Caps) -> str:
-    """Where the fields come from that do not fit, if not from the node before."""
-    found = []
-    for name in _disputed(produced, accepted):
-        source, through = _origin(graph, edge, name)
-        if through:
-            node = graph.nodes[source.source]
-            found.append(
-                f"; its {name} comes from {source.source}:{source.source_port} "
-                f"({node.node_type}), through {', '.join(through)}"
-            )
-    return "".join(found)
-
-
-def _disputed(produced: Caps, accepted: Caps) -> list[str]:
-    """The fields in which the first alternatives of one media type differ."""
-    for given in produced.formats or ():
-        for goal in accepted.formats or ():
-            if given.media == goal.media:
-                return [name for name, _, _ in differing_fields(given, goal)]
-    return []
-
-
-def _origin(graph: Graph, edge: Edge, field: str) -> tuple[Edge, list[str]]:
-    """The connection by which a field's value first came, and the nodes that handed it on."""
-    through: list[str] = []
-    while True:
-        node = graph.nodes[edge.source]
-        if _is_opaque(node):
-            return edge, through
-        kept = next(
-            (
-                relation.other
-                for relation in node.cls.port_relations(node.params)
-                if relation.port == edge.source_port
-                and ((not relation.field and field not in relation.but) or relation.field == field)
-            ),
-            None,
-        )
-        before = next((one for one in graph.incoming(node.id) if one.target_port == kept), None)
-        if kept is None or before is None:
-            return edge, through
-        through.insert(0, node.id)
-        edge = before

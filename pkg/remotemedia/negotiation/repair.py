@@ -13,8 +13,9 @@ from remotemedia.graph import Edge, Graph
 from remotemedia.negotiation.converters import Converters
 from remotemedia.negotiation.fixate import nearest_value
 from remotemedia.negotiation.insertion import Insertion, find_insertions
-from remotemedia.negotiation.negotiate import Formats, Negotiation, Trouble
+from remotemedia.negotiation.negotiate import Formats, Negotiation
 from remotemedia.negotiation.suggestion import Change, Insert, Step, Suggestion
+from remotemedia.negotiation.trouble import Trouble
 from remotemedia.node import make_params
 
 MAX_WORK = 20_000  # nodes that are negotiated once more to find changes of parameters

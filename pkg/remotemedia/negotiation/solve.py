@@ -19,6 +19,7 @@ from remotemedia.caps.constraint import Value
 from remotemedia.caps.media import NUMBERS
 from remotemedia.caps.relation import as_number
 from remotemedia.errors import NegotiationLimitError
+from remotemedia.negotiation.union_find import merge, root
 
 MAX_FORMATS = 256  # alternatives of one variable
 _FEW = 4  # alternatives that are not worth a look
@@ -173,22 +174,15 @@ def bounded(caps: Caps) -> Caps:
 
 def _components(count: int, ties: Sequence[Tie]) -> list[tuple[list[int], list[Tie]]]:
     """Variables that are tied, directly or not, and their ties."""
-    parent = list(range(count))
-
-    def root(one: int) -> int:
-        while parent[one] != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
-        return one
-
+    parent: dict[int, int] = {}
     for tie in ties:
-        parent[root(tie.b)] = root(tie.a)
+        merge(parent, tie.a, tie.b)
     members: dict[int, list[int]] = {}
     for variable in range(count):
-        members.setdefault(root(variable), []).append(variable)
+        members.setdefault(root(parent, variable), []).append(variable)
     inside: dict[int, list[Tie]] = {}
     for tie in ties:
-        inside.setdefault(root(tie.a), []).append(tie)
+        inside.setdefault(root(parent, tie.a), []).append(tie)
     return [(members[one], found) for one, found in inside.items()]
 
 

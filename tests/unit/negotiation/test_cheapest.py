@@ -10,10 +10,11 @@ import os
 import random
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
+from declared_nodes import declare
 from remotemedia.caps import Exact
 from remotemedia.graph import Graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec
@@ -128,14 +129,9 @@ class Drawn:
                 self.tests.append(("out", ins[0], lambda a, b: a == b))
 
     def make(self, name: str) -> type[Node]:
-        body: dict[str, Any] = {
-            "input_caps": {port: text for port, (text, _) in self.inputs.items()},
-            "output_caps": {port: text for port, (text, _) in self.outputs.items()},
-            "capabilities": self.capabilities,
-            "relations": tuple(self.relations),
-            "process": lambda self, data, port="in": data,
-        }
-        return type(name, (Node,), body)
+        inputs = {port: text for port, (text, _) in self.inputs.items()}
+        outputs = {port: text for port, (text, _) in self.outputs.items()}
+        return declare(name, inputs, outputs, self.capabilities, self.relations)
 
     @property
     def tied(self) -> set[str]:

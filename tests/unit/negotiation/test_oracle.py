@@ -12,10 +12,10 @@ import random
 import sys
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
+from declared_nodes import declare
 from remotemedia.graph import Graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec
 from remotemedia.negotiation import negotiate
@@ -115,14 +115,9 @@ class Drawn:
             self.tests.append((port, other, lambda a, b: TEXT in (a, b) or a[1] == b[1] * times))
 
     def make(self, name: str) -> type[Node]:
-        body: dict[str, Any] = {
-            "input_caps": {port: text for port, (text, _) in self.inputs.items()},
-            "output_caps": {port: text for port, (text, _) in self.outputs.items()},
-            "capabilities": self.capabilities,
-            "relations": tuple(self.relations),
-            "process": lambda self, data, port="in": data,
-        }
-        return type(name, (Node,), body)
+        inputs = {port: text for port, (text, _) in self.inputs.items()}
+        outputs = {port: text for port, (text, _) in self.outputs.items()}
+        return declare(name, inputs, outputs, self.capabilities, self.relations)
 
     @property
     def tied(self) -> set[str]:
