@@ -17,7 +17,9 @@
     ├── WireError                bytes that are no valid frame; names field and offset
     ├── MediaFileError           a media file that cannot be read; says why, and how to convert it
     ├── NodeError                a node raised, or broke the contract
-    │   └── NodeOutputError      a node returned something that is not data
+    │   ├── NodeOutputError      a node returned something that is not data
+    │   ├── NodeTimeoutError     a call took longer than the policy of the node allows
+    │   └── CircuitOpenError     a node that keeps failing is not called for a while
     ├── AsyncGraphError          `run` was called on a graph that needs an event loop
     └── SessionError             a live session
         ├── SessionClosedError   you closed it
@@ -232,6 +234,18 @@ class NodeOutputError(NodeError):
     """A node returned something that is not data."""
 
     code = "node_output"
+
+
+class NodeTimeoutError(NodeError):
+    """A call took longer than ``policy.timeout_ms``."""
+
+    code = "node_timeout"
+
+
+class CircuitOpenError(NodeError):
+    """A node was not called, because it keeps failing: ``policy.circuit_breaker``."""
+
+    code = "circuit_open"
 
 
 class AsyncGraphError(RemoteMediaError):

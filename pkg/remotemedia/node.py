@@ -4,6 +4,7 @@ Life of a node, never two calls at once::
 
     open(ctx) → process(data)* → finish() → close()
                  reset() after an interrupt, reconfigure(ctx) when a format changes
+                 wake(token) when a timer has run out, update(params) when some change
 
 `close` runs if and only if `open` succeeded.
 """
@@ -19,9 +20,15 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import msgspec
 
 from remotemedia.caps import Caps, Format, Relation, parse_caps, parse_relation
-from remotemedia.clock import Clock
+from remotemedia.clock import Clock, Timer
 from remotemedia.data import Data
-from remotemedia.errors import CapsSyntaxError, NodeError, ParamsError, nearest
+from remotemedia.errors import (
+    AsyncGraphError,
+    CapsSyntaxError,
+    NodeError,
+    ParamsError,
+    nearest,
+)
 
 INPUT = "in"
 OUTPUT = "out"
@@ -70,6 +77,13 @@ class ConversionCost(NamedTuple):
     quality: str = ""
 
 
+def _no_timers(delay_us: int, token: str = "") -> Timer:
+    raise AsyncGraphError(
+        "a node sets a timer, so this graph needs an event loop: "
+        "use 'async for packet in pipeline.arun(inputs)'"
+    )
+
+
 class Context(msgspec.Struct, frozen=True):
     """What a node is told when it opens.
 
@@ -81,12 +95,16 @@ class Context(msgspec.Struct, frozen=True):
         The session clock: for timers and deadlines, never `time` or `asyncio.sleep`.
     inputs, outputs : mapping of port to Caps
         The negotiated format of each port; what nothing constrains is left open.
+    set_timer : callable
+        ``set_timer(delay_us, token="")``: have `Node.wake` called with the token once so much of
+        the session's time has passed. Gives what cancels it; an interrupt cancels all.
     """
 
     node: str
     clock: Clock
     inputs: Mapping[str, Caps]
     outputs: Mapping[str, Caps]
+    set_timer: Callable[..., Timer] = _no_timers
 
 
 class Node:
@@ -129,6 +147,8 @@ class Node:
     """What the node can compute with; the first is the default and works in both worlds."""
     aliases: ClassVar[Mapping[str, str]] = {}
     """Other accepted names of parameters → the parameter."""
+    live_params: ClassVar[tuple[str, ...]] = ()
+    """Parameters that may change while the node runs, by `update`; formats depend on none."""
 
     params: Any
     backend: str | None = None
@@ -208,6 +228,24 @@ class Node:
         """One input → what comes of it."""
         raise NotImplementedError(f"{type(self).__name__} has no process()")
 
+    def process_joined(self, items: Mapping[str, Data]) -> Any:
+        """One item of each of several input ports that belong together (``policy: {join: …}``).
+
+        In place of `process`, for a node that has it; a port that has gone silent is left out.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no process_joined()")
+
+    def wake(self, token: str) -> Any:
+        """A timer set by ``ctx.set_timer`` has run out: return or yield, as from `process`.
+
+        Called between two items. Only a live session has timers.
+        """
+        raise NotImplementedError(f"{type(self).__name__} sets timers, but has no wake()")
+
+    def update(self, params: Any) -> None:
+        """Take new parameters between two items; they differ in `live_params` only."""
+        self.params = params
+
     def finish(self) -> Any:
         """End of input: return or yield the tail, as from `process`."""
 
@@ -243,16 +281,16 @@ def broken_contract(cls: object) -> str:
     if not (isinstance(cls, type) and issubclass(cls, Node)):
         return "it is no subclass of remotemedia.Node"
     if not is_async(cls):
-        for name in ("open", "finish", "close"):
+        for name in ("open", "finish", "close", "wake", "process_joined"):
             if _is_async_function(getattr(cls, name)):
                 return f"its {name}() is async, so its process() must be 'async def' too"
-    for name in ("reset", "reconfigure"):
+    for name in ("reset", "reconfigure", "update"):
         if _is_async_function(getattr(cls, name)):
             return f"its {name}() is async: it is called directly, so it cannot wait"
     if cls.capabilities not in get_args(Behaviour):
         known = ", ".join(get_args(Behaviour))
         return f"its capabilities are {cls.capabilities!r}, not one of {known}"
-    for name in ("relations", "requires", "backends"):
+    for name in ("relations", "requires", "backends", "live_params"):
         if not isinstance(getattr(cls, name), (tuple, list)):
             return f"its {name} are {getattr(cls, name)!r}: write a tuple, ('…',)"
     return ""

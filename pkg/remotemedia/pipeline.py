@@ -14,7 +14,7 @@ from remotemedia.errors import ManifestError, Problem, UnavailableError
 from remotemedia.executors import find_executor
 from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
-from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
+from remotemedia.manifest import Connection, Manifest, NodeSpec, Policy, Queue
 from remotemedia.manifest.document import Source
 from remotemedia.negotiation import converters_for, negotiate
 from remotemedia.plan import Plan, compile_plan
@@ -73,6 +73,7 @@ class Pipeline:
         executor: str = "inline",
         backend: str | None = None,
         is_output_node: bool = False,
+        policy: Policy | None = None,
         **params: object,
     ) -> str:
         """Add a node.
@@ -101,6 +102,7 @@ class Pipeline:
             executor=executor,
             backend=backend,
             is_output_node=is_output_node,
+            policy=policy,
         )
         self._change(nodes=(*self._manifest.nodes, spec))
         return name
@@ -252,8 +254,14 @@ class Pipeline:
                 async for packet in packets:
                     yield packet
 
-    def session(self, *, clock: Clock | None = None, close_timeout_ms: int = 2_000) -> Session:
-        """A live session, to be used with ``async with``."""
+    def session(
+        self,
+        *,
+        clock: Clock | None = None,
+        close_timeout_ms: int = 2_000,
+        policy: Policy | None = None,
+    ) -> Session:
+        """A live session, to be used with ``async with``; see `Session` for the options."""
         from remotemedia.session.session import Session
 
-        return Session(self.plan(), clock=clock, close_timeout_ms=close_timeout_ms)
+        return Session(self.plan(), clock=clock, close_timeout_ms=close_timeout_ms, policy=policy)

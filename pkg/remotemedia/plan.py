@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from remotemedia.errors import CapsMismatchError, UnavailableError
+from remotemedia.errors import CapsMismatchError
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.negotiation import Formats, Reasoning, negotiate
 from remotemedia.negotiation.union_find import merge, root
@@ -91,15 +91,7 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
     ------
     CapsMismatchError
         Edges whose two ends share no format; names all of them, and the converters that would do.
-    UnavailableError
-        A queue asks for an overflow policy that is not there yet.
     """
-    for edge in graph.edges:
-        if edge.queue is not None and edge.queue.overflow == "coalesce":
-            raise UnavailableError(
-                f"{edge}: overflow 'coalesce' is not there yet: "
-                "use block, drop_oldest, drop_newest or latest"
-            )
     formats = negotiate(graph)
     if formats.problems:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))

@@ -150,13 +150,14 @@ class Failed(Message, frozen=True, tag="failed"):
 
 
 class Happened(Message, frozen=True, tag="event"):
-    """Something happened in the session."""
+    """Something happened in the session: see `remotemedia.session.failure.Event`."""
 
     kind: str
     node: str | None
     port: str | None
     sequence: int
-    error: ErrorInfo
+    error: ErrorInfo | None
+    message: str = ""
 
 
 class Ended(Message, frozen=True, tag="ended"):

@@ -87,15 +87,6 @@ def test_an_executor_that_is_not_here_is_named() -> None:
         p.session()
 
 
-def test_a_queue_that_would_coalesce_is_refused_before_anything_runs() -> None:
-    p = rm.Pipeline()
-    p.add("Gain", id="a")
-    p.add("Gain", id="b")
-    p.connect("a", "b", queue=Queue(overflow="coalesce"))
-    with pytest.raises(UnavailableError, match="a:out → b:in: overflow 'coalesce'"):
-        p.plan()
-
-
 def test_formats_are_known_before_data_flows() -> None:
     p = rm.Pipeline()
     p.add("AudioResample", id="r", target_rate=16000)

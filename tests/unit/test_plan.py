@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotemedia.errors import CapsMismatchError, UnavailableError
+from remotemedia.errors import CapsMismatchError
 from remotemedia.graph import Graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
 from remotemedia.node import Node
@@ -194,19 +194,6 @@ def test_formats_that_do_not_fit_are_all_named():
         "a:out (Speak) produces text, but b:in (Hear)",
         "a:out (Speak) produces text, but c:in (Hear)",
     ]
-
-
-def test_a_policy_that_is_not_there_yet_is_refused():
-    nodes = tuple(NodeSpec(id=name, node_type="Sync") for name in "ab")
-    queue = Queue(capacity=4, overflow="coalesce")
-    connections = (Connection(source="a", target="b", queue=queue),)
-    graph = Graph.build(Manifest(nodes=nodes, connections=connections), REGISTRY)
-    with pytest.raises(UnavailableError) as caught:
-        compile_plan(graph)
-    assert str(caught.value) == (
-        "a:out → b:in: overflow 'coalesce' is not there yet: "
-        "use block, drop_oldest, drop_newest or latest"
-    )
 
 
 def test_a_plan_is_immutable():

@@ -42,7 +42,7 @@ def test_what_is_no_request_is_refused(text: str) -> None:
 
 def test_answers_are_written_in_camel_case() -> None:
     info = protocol.ErrorInfo("node", "broke", "a", "in", "Traceback", ())
-    text = protocol.encode(protocol.Happened("error", "a", None, 3, info))
+    text = protocol.encode(protocol.Happened("error", "a", None, 3, info, "broke"))
     assert json.loads(text) == {
         "type": "event",
         "kind": "error",
@@ -57,6 +57,7 @@ def test_answers_are_written_in_camel_case() -> None:
             "traceback": "Traceback",
             "problems": [],
         },
+        "message": "broke",
     }
     assert protocol.decode(text, ANSWERS).error == info
 

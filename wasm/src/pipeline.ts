@@ -492,6 +492,7 @@ export class Pipeline implements PipelineApi {
 }
 
 function eventOf(event: Happened): PipelineEvent {
-  const { node, port, sequence } = event;
-  return { kind: "error", error: fromInfo(event.error), node, port, sequence };
+  const { kind, node, port, sequence, error, message } = event;
+  if (error !== null) return { kind: "error", error: fromInfo(error), node, port, sequence };
+  return { kind: "session", what: kind, message, node, port };
 }

@@ -167,14 +167,15 @@ export interface ProblemInfo {
   path: string;
 }
 
-/** Something happened in the session. */
+/** Something happened in the session: see remotemedia.session.failure.Event. */
 export interface Happened {
   type: "event";
   kind: string;
   node: string | null;
   port: string | null;
   sequence: number;
-  error: ErrorInfo;
+  error: ErrorInfo | null;
+  message: string;
 }
 
 /** No more packets come: all tails are out, or the session broke. */

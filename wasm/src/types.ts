@@ -154,6 +154,8 @@ export interface PipelineMetrics {
 
 export type PipelineEvent =
   | { kind: "error"; error: RemoteMediaError; node: string | null; port: string | null; sequence: number }
+  /** What else happened in the session: a breaker opened, a queue is full, the graph was changed. */
+  | { kind: "session"; what: string; message: string; node: string | null; port: string | null }
   /** The page may not play or capture before the user did something; goes on by itself after that. */
   | { kind: "suspended"; message: string }
   | { kind: "resumed"; message: string }

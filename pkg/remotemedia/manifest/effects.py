@@ -23,7 +23,6 @@ NODE = {
     "execution": "executor says where a node runs",
     "docker": "there is no container executor",
     "fast_path": "every synchronous inline node takes the fast path",
-    "policy": "policies are not applied so far",
 }
 INLINE_NODE = {
     "host": "it is for nodes with executor: remote",

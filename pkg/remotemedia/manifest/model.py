@@ -79,6 +79,10 @@ class Retry(Model, frozen=True):
     jitter: Annotated[
         float, Meta(ge=0, le=1, description="Random part of each wait: 0.1 is ±10 %.")
     ] = 0
+    errors: Annotated[
+        tuple[Name, ...],
+        Meta(description="Kinds that are worth it: class names, or codes of ours. Empty: all."),
+    ] = ()
 
 
 class CircuitBreaker(Model, frozen=True):
@@ -90,6 +94,9 @@ class CircuitBreaker(Model, frozen=True):
     reset_ms: Annotated[Milliseconds, Meta(description="Time until one call is tried, ms.")] = (
         30_000
     )
+    probes: Annotated[
+        int, Meta(ge=1, le=1000, description="Calls that must succeed then, one by one.")
+    ] = 1
 
 
 class Restart(Model, frozen=True):
@@ -104,13 +111,41 @@ class Restart(Model, frozen=True):
 
 
 class Batch(Model, frozen=True):
-    """Hand a node several items at once."""
+    """Hand a node several items at once, as one, or directly one after the other."""
 
-    max_items: Annotated[int, Meta(ge=1, le=65_536)] = 8
-    min_items: Annotated[int, Meta(ge=1, le=65_536)] = 1
+    max_items: Annotated[int, Meta(ge=1, le=65_536, description="As many at most.")] = 8
+    min_items: Annotated[
+        int, Meta(ge=1, le=65_536, description="As many are waited for, for `max_wait_ms`.")
+    ] = 1
     max_wait_ms: Annotated[
         float, Meta(ge=0, le=86_400_000, description="How long the first item waits, ms.")
     ] = 10
+    merge: Annotated[
+        Literal["concatenate", "separate"],
+        Meta(description="Audio and text that go on become one item; or each stays by itself."),
+    ] = "concatenate"
+
+
+class Join(Model, frozen=True):
+    """Which items of several input ports belong together."""
+
+    mode: Annotated[
+        Literal["any", "zip", "latest", "align"],
+        Meta(
+            description="any: each item by itself. zip: the n-th of each. latest: with each item, "
+            "the newest of the others. align: those of one media time."
+        ),
+    ] = "any"
+    tolerance_ms: Annotated[
+        float, Meta(ge=0, le=3_600_000, description="align: how far times may differ, ms.")
+    ] = 20
+    timeout_ms: Annotated[
+        Milliseconds | None,
+        Meta(description="How long an item waits for a port that is silent, ms."),
+    ] = None
+    capacity: Annotated[
+        int, Meta(ge=1, le=65_536, description="Items that wait per port; then the oldest is lost.")
+    ] = 64
 
 
 class Policy(Model, frozen=True):
@@ -124,6 +159,13 @@ class Policy(Model, frozen=True):
     circuit_breaker: CircuitBreaker | None = None
     restart: Restart | None = None
     batch: Batch | None = None
+    join: Join | None = None
+    max_concurrency: Annotated[
+        int, Meta(ge=1, le=1024, description="Calls of an async node at once.")
+    ] = 1
+    ordered: Annotated[
+        bool, Meta(description="Results come in the order of the inputs, whichever is done first.")
+    ] = True
     on_error: Annotated[
         Literal["drop", "passthrough", "fail_session"],
         Meta(
@@ -205,9 +247,31 @@ class Queue(Model, frozen=True):
     """The queue of an edge; an edge that has one is a boundary."""
 
     capacity: Annotated[int, Meta(ge=1, le=1_048_576, description="Packets.")] = 16
+    capacity_bytes: Annotated[int, Meta(ge=1, description="Bytes of their data.")] | None = None
+    capacity_ms: Annotated[Milliseconds, Meta(description="Media time, ms.")] | None = None
+    high: (
+        Annotated[int, Meta(ge=1, le=1_048_576, description="Packets at which an event tells.")]
+        | None
+    ) = None
+    low: (
+        Annotated[
+            int, Meta(ge=0, le=1_048_576, description="Packets at which one tells that it is over.")
+        ]
+        | None
+    ) = None
     overflow: Annotated[
-        Overflow, Meta(description="What happens when the queue is full; block loses nothing.")
+        Overflow,
+        Meta(
+            description="What happens when the queue is full; block loses nothing, coalesce merges "
+            "audio and text."
+        ),
     ] = "block"
+
+    @property
+    def needs_counting(self) -> bool:
+        """Whether more than the number of packets has to be watched."""
+        limits = self.capacity_bytes, self.capacity_ms, self.high
+        return self.overflow == "coalesce" or any(limit is not None for limit in limits)
 
 
 class Connection(Model, frozen=True):

@@ -20,6 +20,13 @@ class NodeMetrics(msgspec.Struct, frozen=True):
         Calls that raised or broke the contract.
     latency : Latency
         Of its calls; a generator counts the time spent inside it until it ends.
+    retries, timeouts, refused : int
+        By its policy: calls made again, that took too long, that an open breaker kept from being
+        made.
+    breaker : str
+        ``closed``, ``open`` or ``half_open``; empty if it has none.
+    state : str
+        ``enabled``, ``bypass`` or ``disabled``.
     """
 
     node: str
@@ -27,6 +34,11 @@ class NodeMetrics(msgspec.Struct, frozen=True):
     count: int
     errors: int
     latency: Latency
+    retries: int = 0
+    timeouts: int = 0
+    refused: int = 0
+    breaker: str = ""
+    state: str = "enabled"
 
 
 class EdgeMetrics(msgspec.Struct, frozen=True):

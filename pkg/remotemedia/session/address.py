@@ -8,6 +8,7 @@ from typing import NamedTuple
 from remotemedia.caps import Caps
 from remotemedia.data import DATA_TYPES, Data
 from remotemedia.errors import AddressError, RemoteMediaError, nearest
+from remotemedia.graph import GraphNode
 from remotemedia.plan import Plan
 from remotemedia.session.adapter import find_chain
 from remotemedia.session.guard import describe, make_guard, refuse
@@ -45,10 +46,7 @@ def find_entries(plan: Plan, to: str | None) -> tuple[Entry, ...]:
     if to is None:
         return tuple(_entry(plan, node, port) for node, port in plan.entries)
     node_id, _, port = to.partition(":")
-    node = plan.graph.nodes.get(node_id)
-    if node is None:
-        hint = nearest(node_id, plan.graph.nodes) or f" (nodes: {', '.join(plan.graph.nodes)})"
-        raise AddressError(f"no node {node_id!r} to send to{hint}")
+    node = known_node(plan, node_id)
     ports = list(node.inputs)
     if not ports:
         raise AddressError(f"{node_id!r} ({node.node_type}) is a source: nothing can be sent to it")
@@ -58,6 +56,21 @@ def find_entries(plan: Plan, to: str | None) -> tuple[Entry, ...]:
             f"{node_id!r} ({node.node_type}) has no input port {port!r}{hint}", node=node_id
         )
     return (_entry(plan, node_id, port or ports[0]),)
+
+
+def known_node(plan: Plan, node_id: str) -> GraphNode:
+    """The node of that id.
+
+    Raises
+    ------
+    AddressError
+        There is none; names the nearest, or those that there are.
+    """
+    node = plan.graph.nodes.get(node_id)
+    if node is None:
+        hint = nearest(node_id, plan.graph.nodes) or f" (nodes: {', '.join(plan.graph.nodes)})"
+        raise AddressError(f"there is no node {node_id!r}{hint}")
+    return node
 
 
 def refusal(data: object, entries: tuple[Entry, ...]) -> RemoteMediaError:

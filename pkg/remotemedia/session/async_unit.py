@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import aclosing
 from typing import Any
 
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
-from remotemedia.session.boundary import Inbox
+from remotemedia.session.inbox import Inbox
 from remotemedia.session.island import describe_output, iterate, no_such_port
+from remotemedia.session.policies.policed import Pause
 from remotemedia.session.unit import Hooks, Unit, turn
 from remotemedia.session.wiring import Wiring
 
@@ -37,23 +38,30 @@ class AsyncUnit(Unit):
             if self._cut is not None or self.stopped:
                 raise asyncio.CancelledError  # the node took its cancellation for an answer
             self._in_call = False
+        if self.inbox.paused:
+            return
         self._in_call = True
         await self._tail()
 
-    def drop(self, generation: int) -> None:
+    def drop(self, nodes: Set[str]) -> None:
         """Cancel the call in flight."""
-        super().drop(generation)
-        if self._in_call and self.task is not None and not self.task.done():
+        super().drop(nodes)
+        if (
+            self.step.id in nodes
+            and self._in_call
+            and self.task is not None
+            and not self.task.done()
+        ):
             self._cut = self.task
             self.task.cancel()
 
-    async def settle(self) -> None:
+    async def settle(self, nodes: Set[str]) -> None:
         """Wait until the call has ended, forget the stream, and go on with the next packet."""
         cut = self._cut
         if cut is not None and not cut.done():
             await asyncio.wait([cut])
         self._cut = None
-        await super().settle()
+        await super().settle(nodes)
         if cut is not None and cut.cancelled():
             self._in_call = False
             self.start()
@@ -71,7 +79,10 @@ class AsyncUnit(Unit):
                 try:
                     async for item in result:
                         elapsed += clock() - then
-                        await self._emit(item, packet)
+                        if item.__class__ is Pause:
+                            await self._nap(item)
+                        else:
+                            await self._emit(item, packet)
                         then = clock()
                 finally:
                     await result.aclose()
@@ -136,6 +147,8 @@ class AsyncUnit(Unit):
             raise NodeOutputError(no_such_port(step, port), node=step.id, port=str(port))
         if item.__class__ not in DATA_TYPES:
             raise NodeOutputError(describe_output(step, item), node=step.id, port=port)
+        for tap in step.output_taps.get(port, ()):
+            tap(item)
         for link in links:
             link.count += 1
             await self._send(link, item, origin)
@@ -149,13 +162,13 @@ class SourceUnit(AsyncUnit):
         await self._produce()
         await self._tail()
 
-    def drop(self, generation: int) -> None:
+    def drop(self, nodes: Set[str]) -> None:
         """What the source emits from now on is of the new generation; it is not stopped."""
-        self.generation = generation
+        Unit.drop(self, nodes)
 
-    async def settle(self) -> None:
+    async def settle(self, nodes: Set[str]) -> None:
         """Forget the stream."""
-        await Unit.settle(self)
+        await Unit.settle(self, nodes)
 
     async def _produce(self) -> None:
         clock, step = self._hooks.clock, self.step

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from remotemedia.data import Packet
+from remotemedia.data import Control, Packet
 from remotemedia.metrics import EdgeMetrics
+from remotemedia.session.inbox import Inbox
 from remotemedia.session.outlet import Outlet
 
 CAPACITY = 16  # packets between islands: 320 ms of 20 ms blocks
 CLIENT_CAPACITY = 256  # packets that wait for the client per output port
+MAX_AHEAD = 256  # control messages that wait ahead of the queue
 
 
 class Boundary(Outlet):
     """An edge with a queue. Lossless unless an overflow policy says otherwise.
+
+    Control messages wait ahead of everything else, in no matter which queue of the consumer, and
+    never make a sender wait.
 
     Parameters
     ----------
@@ -33,6 +38,7 @@ class Boundary(Outlet):
 
     __slots__ = (
         "_senders",
+        "ahead",
         "capacity",
         "delivered",
         "dropped",
@@ -60,6 +66,7 @@ class Boundary(Outlet):
         self.capacity = capacity
         self.overflow = overflow
         self.packets: deque[Packet] = deque()
+        self.ahead = 0
         self.entered = 0
         self.delivered = 0
         self.dropped: dict[str, int] = {}
@@ -71,23 +78,26 @@ class Boundary(Outlet):
     @property
     def full(self) -> bool:
         """Whether a packet would have to wait."""
-        return self.overflow == "block" and (
-            len(self.packets) >= self.capacity or bool(self._senders)
-        )
+        return self.overflow == "block" and (bool(self._senders) or self._filled())
 
     def offer(self, packet: Packet) -> bool:
         """Take the packet, or lose one as the overflow policy says; False if it has to wait."""
-        if self._senders or len(self.packets) >= self.capacity:
+        if packet.data.__class__ is Control:
+            self._put_ahead(packet)
+        elif self._senders or self._filled():
             if self.overflow == "block":
                 return False
             self.entered += 1
-            self._make_room(self.overflow)
-            if self.overflow == "drop_newest":
-                return True
+            self._overflow(packet)
         else:
             self.entered += 1
-        self._append(packet)
+            self._append(packet)
         return True
+
+    def force(self, packet: Packet) -> None:
+        """Take the packet, even if the queue is full."""
+        self.entered += 1
+        self._append(packet)
 
     async def put(self, packet: Packet) -> None:
         """Wait for room. An interrupt drops the packet that waits."""
@@ -106,10 +116,9 @@ class Boundary(Outlet):
             raise
 
     def take(self) -> Packet:
-        """The oldest packet; makes room for a sender that waits."""
-        packet = self.packets.popleft()
-        self.inbox.arrivals.remove(self)  # the first, as a rule
-        self.delivered += 1
+        """The first packet; makes room for a sender that waits."""
+        packet = self._pop()
+        self.delivered += self._removed(packet)
         if self._senders:
             self._let_in()
         return packet
@@ -128,6 +137,18 @@ class Boundary(Outlet):
                 turn.set_result(None)
                 self._count_dropped(reason, 1)
 
+    def remove(self, packet: Packet, reason: str) -> None:
+        """Drop one that waits in the queue."""
+        index = next(i for i, other in enumerate(self.packets) if other is packet)
+        if index < self.ahead:
+            self.ahead -= 1
+            self.inbox.ahead -= 1
+        del self.packets[index]
+        self.inbox.forget(self, index)
+        self._count_dropped(reason, self._removed(packet))
+        if self._senders:
+            self._let_in()
+
     def metrics(self, source: str, target: str) -> EdgeMetrics:
         """Its counters."""
         in_flight = self.entered - self.delivered - sum(self.dropped.values())
@@ -141,6 +162,21 @@ class Boundary(Outlet):
             self.max_depth,
         )
 
+    # -- what a queue with other limits does otherwise ---------------------------------------
+
+    def _filled(self) -> bool:
+        return len(self.packets) - self.ahead >= self.capacity
+
+    def _overflow(self, packet: Packet) -> None:
+        """Lose what the policy says; the queue is full."""
+        policy = self.overflow
+        if policy == "drop_newest":
+            self._count_dropped(policy, 1)
+            return
+        while len(self.packets) > self.ahead and (policy == "latest" or self._filled()):
+            self.remove(self.packets[self.ahead], policy)
+        self._append(packet)
+
     def _append(self, packet: Packet) -> None:
         packets, inbox = self.packets, self.inbox
         packets.append(packet)
@@ -148,7 +184,34 @@ class Boundary(Outlet):
         if len(packets) > self.max_depth:
             self.max_depth = len(packets)
         if inbox.waiters:
-            wake_all(inbox.waiters)
+            inbox.wake()
+
+    def _removed(self, packet: Packet) -> int:
+        """A packet is no longer in the queue; gives how many items it stands for."""
+        return 1
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _pop(self) -> Packet:
+        packet = self.packets.popleft()
+        inbox = self.inbox
+        inbox.arrivals.remove(self)  # the first, as a rule
+        if self.ahead:
+            self.ahead -= 1
+            inbox.ahead -= 1
+        return packet
+
+    def _put_ahead(self, packet: Packet) -> None:
+        self.entered += 1
+        if self.ahead >= MAX_AHEAD:
+            self.remove(self.packets[0], "control")
+        self.inbox.retract(packet)
+        self.packets.insert(self.ahead, packet)
+        self.inbox.arrivals.insert(self.inbox.ahead, self)
+        self.ahead += 1
+        self.inbox.ahead += 1
+        self.max_depth = max(self.max_depth, len(self.packets))
+        self.inbox.wake()
 
     def _let_in(self) -> None:
         """Move the packet of the sender that waits longest into the queue.
@@ -162,92 +225,10 @@ class Boundary(Outlet):
                 turn.set_result(None)
                 return
 
-    def _make_room(self, policy: str) -> None:
-        if policy == "drop_newest":
-            self._count_dropped(policy, 1)
-        else:
-            self._lose(policy, len(self.packets) if policy == "latest" else 1)
-
     def _lose(self, reason: str, count: int) -> None:
-        """Drop the oldest ones."""
-        for _ in range(count):
-            self.packets.popleft()
-            self.inbox.arrivals.remove(self)
-        self._count_dropped(reason, count)
+        """Drop the first ones."""
+        self._count_dropped(reason, sum(self._removed(self._pop()) for _ in range(count)))
 
     def _count_dropped(self, reason: str, count: int) -> None:
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-
-class Inbox:
-    """The boundaries of one consumer, read in the order of arrival.
-
-    Attributes
-    ----------
-    boundaries : list of Boundary
-    arrivals : deque of Boundary
-        For each packet that waits in one of them, that one.
-    waiters : list of Future
-        See `wait_in`.
-    """
-
-    __slots__ = ("_error", "arrivals", "boundaries", "waiters")
-
-    def __init__(self) -> None:
-        self.boundaries: list[Boundary] = []
-        self.arrivals: deque[Boundary] = deque()
-        self.waiters: list[asyncio.Future[None]] = []
-        self._error: BaseException | None = None
-
-    def wake(self) -> None:
-        """Let the consumer look again."""
-        if self.waiters:
-            wake_all(self.waiters)
-
-    def fail(self, error: BaseException) -> None:
-        """Make the consumer raise this once what waits has been read."""
-        if self._error is None:
-            self._error = error
-        self.wake()
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing waits and nothing will come."""
-        return all(boundary.ended and not boundary.packets for boundary in self.boundaries)
-
-    def oldest(self) -> Boundary | None:
-        """The boundary whose first packet came first; None when nothing waits."""
-        return self.arrivals[0] if self.arrivals else None
-
-    async def next(self) -> Boundary | None:
-        """Wait for a packet; None once all boundaries have ended and are empty."""
-        while True:
-            boundary = self.oldest()
-            if boundary is not None:
-                return boundary
-            if self._error is not None:
-                raise self._error
-            if self.ended:
-                return None
-            await wait_in(self.waiters)
-
-
-def wake_all(waiters: list[asyncio.Future[None]]) -> None:
-    """Let all tasks go on that wait in the list."""
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-    waiters.clear()
-
-
-async def wait_in(waiters: list[asyncio.Future[None]]) -> None:
-    """Wait until `wake_all` is called with the same list."""
-    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    waiters.append(waiter)
-    try:
-        await waiter
-    except asyncio.CancelledError:
-        if waiter in waiters:
-            waiters.remove(waiter)
-        raise

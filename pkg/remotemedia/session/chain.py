@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from remotemedia.data import Data
 from remotemedia.metrics import Histogram, add_rows
 from remotemedia.node import Context, Node
 from remotemedia.session.adapter import Adapter
+from remotemedia.session.timers import Timers
+
+Call = Callable[[Data], Any]
 
 FOLD_ROWS = 1024  # passes after which the clock readings are sorted into histograms
 
@@ -42,6 +45,20 @@ class Step:
         What stands before its input ports, if formats are adapted there.
     context : Context or None
         What the node was told when it was opened.
+    elsewhere : int
+        Items that reached it by edges that are gone (after a change of the graph).
+    state : str
+        ``enabled``, ``bypass`` or ``disabled``.
+    policy : Policed or None
+        What stands around its calls.
+    outer : Joined or None
+        What stands around that.
+    input_taps, output_taps : mapping of port to tuple of callable
+        Who is shown what arrives, and what leaves.
+    seen : dict of port to tuple
+        The last format, for a node that wants to know when it changes.
+    timers : Timers or None
+        In a live session.
     """
 
     __slots__ = (
@@ -49,11 +66,19 @@ class Step:
         "context",
         "default",
         "direct",
+        "elsewhere",
         "errors",
         "id",
+        "input_taps",
         "latency",
         "node",
+        "outer",
+        "output_taps",
+        "policy",
         "routes",
+        "seen",
+        "state",
+        "timers",
         "unrecorded",
     )
 
@@ -68,6 +93,14 @@ class Step:
         self.routes: dict[str, tuple[Link, ...]] = dict.fromkeys(ports, ())
         self.adapters: dict[str, Adapter] = {}
         self.context: Context | None = None
+        self.elsewhere = 0
+        self.state = "enabled"
+        self.policy: Any = None
+        self.outer: Any = None
+        self.input_taps: dict[str, tuple[Callable[[Data], None], ...]] = {}
+        self.output_taps: dict[str, tuple[Callable[[Data], None], ...]] = {}
+        self.seen: dict[str, tuple[object, ...]] = {}
+        self.timers: Timers | None = None
 
     def clock(self) -> Clock:
         """That of the session, once the node is open."""
@@ -77,6 +110,10 @@ class Step:
         """Forget the stream (after an interrupt)."""
         for adapter in self.adapters.values():
             adapter.reset()
+        if self.timers is not None:
+            self.timers.clear()
+        if self.outer is not None:
+            self.outer.reset()
         self.node.reset()
 
     @property
@@ -96,11 +133,14 @@ class Link:
         What the driver of the island makes of a link that leads out; it is not looked at here.
     count : int
         Items that went this way.
+    source : str
+        Id of the node that it leads on from.
     """
 
-    __slots__ = ("chain", "count", "outlet")
+    __slots__ = ("chain", "count", "outlet", "source")
 
-    def __init__(self, chain: Chain | None = None, outlet: Any = None) -> None:
+    def __init__(self, source: str = "", chain: Chain | None = None, outlet: Any = None) -> None:
+        self.source = source
         self.chain = chain
         self.outlet = outlet
         self.count = 0
@@ -136,7 +176,7 @@ class Chain:
         "steps",
     )
 
-    def __init__(self, steps: tuple[Step, ...], calls: tuple[Callable[[Data], Any], ...]) -> None:
+    def __init__(self, steps: tuple[Step, ...], calls: tuple[Call, ...]) -> None:
         self.steps = steps
         self.calls = calls
         self.stamps: list[float] = []
@@ -154,6 +194,12 @@ class Chain:
         if rest is None:
             rest = self._suffixes[start] = Chain(self.steps[start:], self.calls[start:])
         return rest
+
+    def swap(self, calls: Mapping[Call, Call]) -> None:
+        """Call others in the place of some; between two calls at any time."""
+        self.calls = tuple(calls.get(call, call) for call in self.calls)
+        for rest in self._suffixes.values():
+            rest.swap(calls)
 
     def fold(self, rows: int = FOLD_ROWS) -> None:
         """Sort the clock readings of passes into histograms once there are `rows` of them.

@@ -20,22 +20,28 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     ----------
     kind : str
         ``error``: a node failed on an item, which was dropped for what depends on it.
+        ``breaker``: a circuit breaker opened or closed. ``queue``: a queue rose to its high mark
+        or fell to its low one. ``alert``: an alert was raised or cleared. ``lagged``: a
+        subscriber was too slow. ``changed``: the graph, or a node of it, was changed.
     node, port : str, optional
         Where.
     sequence : int
         Number of the client's send that it stems from.
-    error : RemoteMediaError
-        What was raised; a node's own exception is its `__cause__`.
+    error : RemoteMediaError, optional
+        What was raised; a node's own exception is its `__cause__`. Of an ``error`` always.
     traceback : str
         Text of the traceback, for people.
+    message : str
+        What happened, in words.
     """
 
     kind: str
     node: str | None
     port: str | None
     sequence: int
-    error: RemoteMediaError
-    traceback: str
+    error: RemoteMediaError | None
+    traceback: str = ""
+    message: str = ""
 
 
 def node_error(node_id: str, type_name: str, error: BaseException) -> RemoteMediaError:
@@ -57,4 +63,9 @@ def error_event(
     """The event of a failed item."""
     ours = node_error(node_id, type_name, error)
     text = "".join(traceback.format_exception(error))
-    return Event("error", node_id, ours.port or port, sequence, ours, text)
+    return Event("error", node_id, ours.port or port, sequence, ours, text, str(ours))
+
+
+def notice(kind: str, message: str, node: str | None = None, port: str | None = None) -> Event:
+    """An event that is no error."""
+    return Event(kind, node, port, 0, None, "", message)

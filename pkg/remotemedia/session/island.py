@@ -10,7 +10,7 @@ stops: `push` and `advance` return the item, and what is left to do waits in `st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from time import perf_counter
 from typing import Any
 
@@ -21,15 +21,19 @@ from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
 from remotemedia.session.chain import FOLD_ROWS, Chain, Link, Step
 from remotemedia.session.failure import FAILURES
+from remotemedia.session.policies.policed import Pause
 
-Delivery = tuple[Link, Data]
-"""An item and the link by which it leaves the island."""
+Delivery = tuple[Link, Any]
+"""An item and the link by which it leaves the island; or `PAUSED` and a `Pause`."""
 Failure = Callable[[Step, BaseException], None]
 """Called with what a node raised, after its item was dropped."""
 Deliver = Callable[[Link, Data], bool]
 """Takes an item that leaves the island by a link; False if it cannot now."""
 
 _DONE = object()
+
+PAUSED = Link()
+"""Stands for the link of what is no item but a `Pause`: the driver waits, then goes on."""
 
 MAX_READINGS = 1 << 20  # of the clock, that wait to be folded: 32 MiB of them
 MAX_NESTED = 16  # branches in branches that are run by calls of calls; deeper ones by the stack
@@ -213,12 +217,18 @@ class Island:
         for chain in self._chains:
             chain.fold(rows or self.rows)
 
-    def drop(self) -> None:
-        """Forget all items in flight (after an interrupt)."""
-        while self.stack:
-            frame = self.stack.pop()
-            if isinstance(frame, _Items):
+    def drop(self, nodes: Set[str] | None = None) -> None:
+        """Forget the items in flight (after an interrupt); of some nodes, or of all."""
+        frames, kept = self.stack[:], []
+        self.stack.clear()
+        while frames:
+            frame = frames.pop()
+            source = frame.step.id if isinstance(frame, _Items) else frame.links[0].source
+            if nodes is not None and source not in nodes:
+                kept.append(frame)
+            elif isinstance(frame, _Items):
                 self._close(frame)
+        self.stack[:0] = reversed(kept)  # what closing one has started stays behind them
 
     # -- what is not one item in, one item out -----------------------------------------------
 
@@ -330,6 +340,8 @@ class Island:
                 step.unrecorded -= 1
                 step.latency.record(frame.elapsed)
             return None
+        if item.__class__ is Pause:
+            return PAUSED, item
         links = self._links(step, item)
         if links is None:
             self.stack.pop()

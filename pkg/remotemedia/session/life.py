@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from remotemedia.caps import Caps, parse_caps
-from remotemedia.clock import Clock
+from remotemedia.clock import Clock, Timer
 from remotemedia.errors import CapsMismatchError, NodeError, UnavailableError
 from remotemedia.executors import find_executor
 from remotemedia.negotiation import negotiate
@@ -15,15 +15,18 @@ from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
 
 
-def context(plan: Plan, node_id: str, clock: Clock) -> Context:
+def context(
+    plan: Plan, node_id: str, clock: Clock, set_timer: Callable[..., Timer] | None = None
+) -> Context:
     """What a node is told when it opens."""
     node, inputs, outputs = plan.graph.nodes[node_id], plan.formats.inputs, plan.formats.outputs
-    return Context(
+    told = Context(
         node=node_id,
         clock=clock,
         inputs={port: inputs[node_id, port] for port in node.inputs},
         outputs={port: outputs[node_id, port] for port in node.outputs},
     )
+    return msgspec.structs.replace(told, set_timer=set_timer) if set_timer is not None else told
 
 
 def discover(plan: Plan, node_id: str, node: Node) -> Plan:

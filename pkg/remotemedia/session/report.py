@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from remotemedia.graph import Edge
 from remotemedia.metrics import EdgeMetrics, Metrics, NodeMetrics
 from remotemedia.plan import Plan
@@ -15,14 +17,16 @@ CLIENT = "client"
 def node_metrics(plan: Plan, steps: Mapping[str, Step]) -> tuple[NodeMetrics, ...]:
     """Every node, in topological order."""
     return tuple(
-        NodeMetrics(
-            node_id,
-            plan.graph.nodes[node_id].node_type,
-            steps[node_id].calls,
-            steps[node_id].errors,
-            steps[node_id].latency.latency(),
-        )
-        for node_id in plan.graph.order
+        _node(plan.graph.nodes[node_id].node_type, steps[node_id]) for node_id in plan.graph.order
+    )
+
+
+def _node(node_type: str, step: Step) -> NodeMetrics:
+    policy = step.policy
+    counts = (policy.retries, policy.timeouts, policy.refused, policy.state) if policy else ()
+    return msgspec.structs.replace(
+        NodeMetrics(step.id, node_type, step.calls, step.errors, step.latency.latency(), *counts),
+        state=step.state,
     )
 
 
@@ -34,7 +38,7 @@ def inner_edge(edge: Edge, links: Mapping[Edge, Link], steps: Mapping[str, Step]
     """
     link = links.get(edge)
     target = steps[edge.target]
-    count = link.count if link is not None else target.calls - target.direct
+    count = link.count if link is not None else target.calls - target.direct - target.elsewhere
     source, target_port = edge_ends(edge)
     return direct_edge(source, target_port, count)
 

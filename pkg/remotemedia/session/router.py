@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from typing import NamedTuple
 
 from remotemedia.clock import Clock, deadline
+from remotemedia.data import Packet, Text
 from remotemedia.graph import Edge
+from remotemedia.manifest import Policy
 from remotemedia.metrics import EdgeMetrics, Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.async_unit import AsyncUnit, SourceUnit
-from remotemedia.session.boundary import CAPACITY, CLIENT_CAPACITY, Boundary, Inbox
+from remotemedia.session.boundary import CLIENT_CAPACITY, Boundary
 from remotemedia.session.chain import Link, Step
+from remotemedia.session.inbox import Inbox
+from remotemedia.session.limited import Limited
+from remotemedia.session.observer import Observers
+from remotemedia.session.policies import set_policy
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
+from remotemedia.session.timers import WAKE, Timers
 from remotemedia.session.unit import Hooks, IslandUnit, Unit
 from remotemedia.session.wiring import Wiring
 
+Place = tuple[str, str]
+"""Node id and port."""
+Ends = tuple[str, str, str, str]
+"""Of an edge: node, port, node, port."""
+
+
+class Queues(NamedTuple):
+    """Every queue that a node reads from, or the client.
+
+    Attributes
+    ----------
+    edges : dict of Ends to Boundary
+    entries : dict of Place to Boundary
+        What the client writes, by input port.
+    wakes : dict of str to Boundary
+        What timers put in, by node.
+    outlets : dict of Place to Boundary
+        What the client reads, by output port.
+    """
+
+    edges: dict[Ends, Boundary]
+    entries: dict[Place, Boundary]
+    wakes: dict[str, Boundary]
+    outlets: dict[Place, Boundary]
+
+    def all(self) -> list[Boundary]:
+        """All of them, those next to the client first."""
+        return [boundary for kind in reversed(self) for boundary in kind.values()]
+
 
 class Router:
-    """Units, and the boundaries between them.
+    """Units, and the queues between them.
 
     Parameters
     ----------
@@ -29,98 +66,211 @@ class Router:
         What is called.
     hooks : Hooks
         What the units tell the session.
+    clock : Clock
+        The session clock.
+    observers : Observers
+        Who is told of what is put in front of the client.
+    policy : Policy
+        Of nodes that have none of their own.
 
     Attributes
     ----------
     client : Inbox
         What the client reads.
-    ingress : dict of node id to Boundary
-        What the client writes, for every node that takes input; nodes of one island share one.
+    steps : dict of node id to Step
+    units : list of Unit
+        In topological order.
+    queues : Queues
+    generation : int
+        Counts interrupts.
     """
 
-    def __init__(self, plan: Plan, nodes: Mapping[str, Node], hooks: Hooks) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        nodes: Mapping[str, Node],
+        hooks: Hooks,
+        clock: Clock,
+        observers: Observers,
+        policy: Policy,
+    ) -> None:
         self.plan = plan
         self.client = Inbox()
-        self.ingress: dict[str, Boundary] = {}
         self.steps: dict[str, Step] = {}
-        self._entrances: list[Boundary] = []
+        self.units: list[Unit] = []
+        self.queues = Queues({}, {}, {}, {})
         self.generation = 0
+        self._hooks = hooks
+        self._clock = clock
+        self._observers = observers
+        self._policy = policy
         self._interrupting = asyncio.Lock()
         self._links: dict[Edge, Link] = {}
-        self._boundaries: dict[Edge, Boundary] = {}
-        self._units: list[Unit] = []
+        self._unit_of: dict[str, Unit] = {}
         inboxes = {
             node: inbox for members in plan.islands for inbox in [Inbox()] for node in members
         }
+        for members in plan.islands:
+            self.build(plan, members, nodes, inboxes)
+
+    def build(
+        self,
+        plan: Plan,
+        members: tuple[str, ...],
+        nodes: Mapping[str, Node],
+        inboxes: Mapping[str, Inbox],
+    ) -> Unit:
+        """Make the unit of an island, with the steps and queues that there are already."""
+        placement = plan.placements[members[0]]
+        kind = (
+            SourceUnit if placement.is_source else AsyncUnit if placement.is_async else IslandUnit
+        )
+        wiring = self.wire(plan, members, nodes, inboxes)
+        unit = kind(wiring, inboxes[members[0]], self._hooks)
+        unit.inbox.open = not placement.is_source
+        unit.generation = self.generation
+        unit.outputs = outputs_of(wiring)
+        self.units.append(unit)
+        self._unit_of.update(dict.fromkeys(members, unit))
+        return unit
+
+    def wire(
+        self,
+        plan: Plan,
+        members: tuple[str, ...],
+        nodes: Mapping[str, Node],
+        inboxes: Mapping[str, Inbox],
+    ) -> Wiring:
+        """The wiring of an island."""
 
         def to_client(node: str, port: str) -> Boundary:
-            return Boundary(node, port, self.client, (CLIENT, port), CLIENT_CAPACITY)
+            known = self.queues.outlets.get((node, port))
+            if known is None:
+                known = ClientBoundary(node, port, self.client, self._observers)
+                self.queues.outlets[node, port] = known
+            return known
 
         def to_node(edge: Edge) -> Boundary:
-            queue = edge.queue
-            boundary = self._boundaries[edge] = Boundary(
-                edge.source,
-                edge.source_port,
-                inboxes[edge.target],
-                (edge.target, edge.target_port),
-                queue.capacity if queue else CAPACITY,
-                queue.overflow if queue else "block",
-            )
-            return boundary
+            ends = ends_of(edge)
+            known = self.queues.edges.get(ends)
+            if known is None:
+                known = self.queues.edges[ends] = self._make_queue(edge, inboxes[edge.target])
+            return known
 
-        for members in plan.islands:
-            first = members[0]
-            placement = plan.placements[first]
-            kind = (
-                SourceUnit
-                if placement.is_source
-                else AsyncUnit
-                if placement.is_async
-                else IslandUnit
-            )
-            wiring = Wiring(plan, members, nodes, to_client, to_node)
-            if kind is not SourceUnit:
-                ingress = Boundary("", "", inboxes[first], ("", ""))
-                self._entrances.append(ingress)
-                self.ingress.update(dict.fromkeys(members, ingress))
-            unit = kind(wiring, inboxes[first], hooks)
-            links = [*wiring.links.values(), *wiring.client_links.values()]
-            unit.outputs = [link.outlet for link in links if link.outlet is not None]
-            self.steps.update(wiring.steps)
-            self._links.update(wiring.links)
-            self._units.append(unit)
+        wiring = Wiring(
+            plan,
+            members,
+            nodes,
+            to_client,
+            to_node,
+            steps=self.steps,
+            prepare=lambda step: self._prepare(step, plan),
+        )
+        for node_id, step in wiring.steps.items():
+            self.steps[node_id] = step
+            for port in plan.graph.nodes[node_id].inputs:
+                if (node_id, port) in plan.entries:
+                    self._entry(node_id, port, inboxes[node_id])
+            if type(step.node).wake is not Node.wake and step.timers is None:
+                self._set_timers(step, inboxes[node_id])
+        self._links.update(wiring.links)
+        return wiring
+
+    def _prepare(self, step: Step, plan: Plan) -> None:
+        hooks = self._hooks
+
+        def failed(error: BaseException) -> None:
+            step.errors += 1
+            last = self.unit_of(step.id).packet
+            hooks.failed(step, error, last.sequence if last is not None else 0)
+
+        policy = plan.graph.nodes[step.id].spec.policy or self._policy
+        set_policy(
+            step,
+            policy,
+            self._clock,
+            failed,
+            lambda kind, words: hooks.told(kind, words, step.id, ""),
+            hooks.clock,
+        )
+
+    def _make_queue(self, edge: Edge, inbox: Inbox) -> Boundary:
+        target = edge.target, edge.target_port
+        queue = edge.queue
+        if queue is None:
+            return Boundary(edge.source, edge.source_port, inbox, target)
+        if queue.needs_counting:
+            return Limited(edge.source, edge.source_port, inbox, target, queue, self._hooks.water)
+        return Boundary(
+            edge.source, edge.source_port, inbox, target, queue.capacity, queue.overflow
+        )
+
+    def entry(self, node_id: str, port: str) -> Boundary:
+        """What the client writes for an input port."""
+        found = self.queues.entries.get((node_id, port))
+        return found or self._entry(node_id, port, self.unit_of(node_id).inbox)
+
+    def _entry(self, node_id: str, port: str, inbox: Inbox) -> Boundary:
+        found = self.queues.entries.get((node_id, port))
+        if found is None:
+            found = self.queues.entries[node_id, port] = Boundary("", "", inbox, (node_id, port))
+            found.ended = True  # by itself: that more may come is said by `Inbox.open`
+        return found
+
+    def _set_timers(self, step: Step, inbox: Inbox) -> None:
+        wakes = self.queues.wakes[step.id] = Boundary("", "", inbox, (step.id, WAKE))
+        wakes.ended = True
+
+        def ring(token: str) -> None:
+            last = self.unit_of(step.id).packet
+            now_us = self._clock.wall_us()
+            sequence = last.sequence if last is not None else 0
+            packet = Packet(Text(token), step.id, WAKE, sequence, 0, now_us, self.generation)
+            wakes.force(packet)  # timers are bounded
+
+        step.timers = Timers(step.id, self._clock, ring)
+
+    def unit_of(self, node_id: str) -> Unit:
+        """The unit that a node is in."""
+        return self._unit_of[node_id]
 
     def start(self) -> None:
         """Let all units work."""
-        for unit in self._units:
+        for unit in self.units:
             unit.start()
 
     def finish(self) -> None:
         """No more input will come."""
-        for boundary in self._entrances:
-            boundary.end()
+        for unit in self.units:
+            unit.inbox.open = False
+            unit.inbox.wake()
 
-    async def interrupt(self) -> None:
-        """Drop everything in flight; when this returns, nothing older can appear."""
+    async def interrupt(self, from_node: str | None) -> None:
+        """Drop what is in flight, from a node on; when this returns, it can no longer appear."""
         async with self._interrupting:  # a second one starts when the first has settled
             self.generation += 1
+            nodes = reached(self.plan, from_node)
             # First all at once, without giving any task a turn; then wait for what was cut off.
-            for unit in self._units:
-                unit.drop(self.generation)
-            self._clear("interrupt")
-            for unit in self._units:
-                await unit.settle()
+            for unit in self.units:
+                unit.generation = self.generation
+                unit.drop(nodes)
+            self._clear("interrupt", nodes)
+            for unit in list(self.units):
+                await unit.settle(nodes)
 
     def release(self) -> None:
         """Let go those who wait to put something in: nothing takes it any more."""
-        for boundary in self._entrances:
+        for boundary in self.queues.entries.values():
             boundary.clear("failed")
 
     async def stop(self, clock: Clock, timeout_us: int) -> list[str]:
         """End all units and wait for them, within a deadline; the names of those that hang."""
-        for unit in self._units:
+        for unit in self.units:
             unit.stop()
-        tasks = [unit.task for unit in self._units if unit.task is not None]
+        for step in self.steps.values():
+            if step.timers is not None:
+                step.timers.clear()
+        tasks = [task for unit in self.units for task in unit.tasks()]
         pending = {task for task in tasks if not task.done()}
         if pending:
             try:
@@ -128,42 +278,71 @@ class Router:
                     await asyncio.wait(pending)
             except TimeoutError:
                 pass
-        self._clear("close")
-        for boundary in self._outlets():
+        self._clear("close", self.steps.keys())
+        for boundary in self.queues.all():
             boundary.end()
         return [task.get_name() for task in pending if not task.done()]
 
     def metrics(self) -> Metrics:
         """Counts and latencies so far."""
-        for unit in self._units:
+        for unit in self.units:
             unit.fold()
+        queues = self.queues
         edges: list[EdgeMetrics] = []
         for edge in self.plan.graph.edges:
-            boundary = self._boundaries.get(edge)
+            boundary = queues.edges.get(ends_of(edge))
             if boundary is None:
                 edges.append(inner_edge(edge, self._links, self.steps))
             else:
                 edges.append(boundary.metrics(*edge_ends(edge)))
-        for members in self.plan.islands:
-            ingress = self.ingress.get(members[0])
-            if ingress is not None and (ingress.entered or self._takes_input(members)):
-                edges.append(ingress.metrics(CLIENT, ",".join(self._entry_names(members))))
-        edges.extend(
-            boundary.metrics(f"{boundary.node}:{boundary.port}", CLIENT)
-            for boundary in self.client.boundaries
-        )
+        edges += [
+            boundary.metrics(CLIENT, f"{node}:{port}")
+            for (node, port), boundary in queues.entries.items()
+        ]
+        edges += [
+            boundary.metrics(f"{node}:{port}", CLIENT)
+            for (node, port), boundary in queues.outlets.items()
+        ]
         return Metrics(node_metrics(self.plan, self.steps), tuple(edges))
 
-    def _takes_input(self, members: tuple[str, ...]) -> bool:
-        return any(node in members for node, _port in self.plan.entries)
+    def _clear(self, reason: str, nodes: Set[str]) -> None:
+        for boundary in self.queues.all():
+            if boundary.node in nodes or boundary.target[0] in nodes:
+                boundary.clear(reason)
 
-    def _entry_names(self, members: tuple[str, ...]) -> list[str]:
-        names = [f"{node}:{port}" for node, port in self.plan.entries if node in members]
-        return names or list(members)
 
-    def _outlets(self) -> list[Boundary]:
-        return [*self.client.boundaries, *self._boundaries.values(), *self._entrances]
+class ClientBoundary(Boundary):
+    """What waits for the client of one output port; observers see it enter."""
 
-    def _clear(self, reason: str) -> None:
-        for boundary in self._outlets():
-            boundary.clear(reason)
+    __slots__ = ("_observers",)
+
+    def __init__(self, node: str, port: str, inbox: Inbox, observers: Observers) -> None:
+        super().__init__(node, port, inbox, (CLIENT, port), CLIENT_CAPACITY)
+        self._observers = observers
+
+    def _append(self, packet: Packet) -> None:
+        super()._append(packet)
+        if self._observers.watching:
+            self._observers.received(packet)
+
+
+def ends_of(edge: Edge) -> Ends:
+    """What names an edge in any graph."""
+    return edge.source, edge.source_port, edge.target, edge.target_port
+
+
+def outputs_of(wiring: Wiring) -> list[Boundary]:
+    """The queues that an island feeds."""
+    links = [*wiring.links.values(), *wiring.client_links.values()]
+    return [link.outlet for link in links if link.outlet is not None]
+
+
+def reached(plan: Plan, from_node: str | None) -> Set[str]:
+    """The nodes that something from a node on may reach, itself included; None: all nodes."""
+    if from_node is None:
+        return plan.graph.nodes.keys()
+    found = {from_node}
+    for node in plan.graph.order:
+        if any(edge.source in found for edge in plan.graph.incoming(node)):
+            found.add(node)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any, Literal, NoReturn
@@ -14,10 +15,11 @@ from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, refusal
 from remotemedia.session.chain import Chain, Step
-from remotemedia.session.failure import FAILURES, Event, error_event, node_error
-from remotemedia.session.island import Delivery, Island
+from remotemedia.session.failure import FAILURES, Event, error_event, node_error, notice
+from remotemedia.session.island import PAUSED, Delivery, Island
 from remotemedia.session.life import context, create_nodes, discover
 from remotemedia.session.outlet import Outlet
+from remotemedia.session.policies import set_policy
 from remotemedia.session.report import CLIENT, direct_edge, snapshot
 from remotemedia.session.wiring import Wiring
 
@@ -43,6 +45,8 @@ class Run:
         `events` tells.
     clock : callable
         The profiling clock, s.
+    sleep : callable
+        Waits so many seconds, for a policy that tries again later.
 
     Attributes
     ----------
@@ -63,6 +67,7 @@ class Run:
         to: str | None = None,
         on_error: OnError = "raise",
         clock: Callable[[], float] = perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         waiting = plan.async_nodes
         if waiting:
@@ -78,6 +83,7 @@ class Run:
         self._inputs = inputs
         self._entries = find_entries(plan, to)
         self._skip = on_error == "skip"
+        self._sleep = sleep
         self._sequence = -1
         self._taken: int | None = None
         self._refused = dict.fromkeys(self._entries, 0)
@@ -90,6 +96,7 @@ class Run:
             client=Outlet,
             boundary=_unreachable,
             inside=lambda edge: True,  # nothing runs beside anything: a queue would stay empty
+            prepare=self._prepare,
         )
         self._island.watch(self._wiring.arrivals.values())
         self._packets = self._produce()
@@ -197,6 +204,10 @@ class Run:
         sequence = max(self._sequence, 0)
         while delivery is not None or (delivery := self._island.advance()) is not None:
             link, item = delivery
+            if link is PAUSED:
+                self._sleep(item.delay_us / 1e6)
+                delivery = None
+                continue
             outlet = link.outlet
             yield Packet(item, outlet.node, outlet.port, sequence, outlet.number(sequence))
             delivery = None
@@ -249,6 +260,20 @@ class Run:
             opened[node_id] = node
             self.plan = discover(self.plan, node_id, node)
 
+    def _prepare(self, step: Step) -> None:
+        policy = self.plan.graph.nodes[step.id].spec.policy
+        if policy is None:
+            return
+
+        def failed(error: BaseException) -> None:
+            step.errors += 1
+            self._note(error_event(step.id, type(step.node).__name__, error, self._sequence))
+
+        def told(kind: str, words: str) -> None:
+            self._note(notice(kind, words, step.id))
+
+        set_policy(step, policy, SystemClock(), failed, told, self._island.clock)
+
     def _arrival(self, entry: Entry) -> Chain:
         return self._wiring.arrivals[entry.node, entry.port]
 
@@ -269,7 +294,7 @@ class Run:
         event = error_event(step.id, type(step.node).__name__, error, self._sequence)
         if self._skip:
             self._note(event)
-        elif event.error is error:
+        elif event.error is None or event.error is error:
             raise error
         else:
             raise event.error from error

@@ -20,22 +20,25 @@ from types import TracebackType
 from typing import Any, Self
 
 from remotemedia.clock import Clock, SystemClock, deadline
-from remotemedia.data import Data, Packet
+from remotemedia.data import Control, Data, Packet
 from remotemedia.errors import (
     SessionClosedError,
     SessionError,
     SessionFailedError,
     SessionFinishedError,
 )
+from remotemedia.manifest import Policy
 from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
-from remotemedia.session.address import Entry, find_entries, refusal
-from remotemedia.session.boundary import Inbox, wait_in, wake_all
+from remotemedia.session.address import Entry, find_entries, known_node, refusal
 from remotemedia.session.chain import Step
-from remotemedia.session.failure import Event, error_event, node_error
+from remotemedia.session.failure import Event, error_event, node_error, notice
+from remotemedia.session.inbox import Inbox, wait_in, wake_all
 from remotemedia.session.life import context, create_nodes, discover
+from remotemedia.session.observer import Detach, Observer, Observers, Tap
 from remotemedia.session.router import Router
+from remotemedia.session.tap import add_tap
 from remotemedia.session.unit import Hooks
 
 _log = logging.getLogger(__name__)
@@ -61,6 +64,8 @@ class Session:
         Durations of calls, s.
     close_timeout_ms : int
         Within which `aclose` returns, whatever the nodes do.
+    policy : Policy, optional
+        Of nodes that the manifest gives none.
     """
 
     def __init__(
@@ -70,16 +75,18 @@ class Session:
         clock: Clock | None = None,
         profiling_clock: Callable[[], float] = perf_counter,
         close_timeout_ms: int = CLOSE_TIMEOUT_MS,
+        policy: Policy | None = None,
     ) -> None:
         self.plan = plan
         self.clock: Clock = clock or SystemClock()
         self.dropped_events = 0
+        self._policy = policy or Policy()
         self._close_timeout_us = close_timeout_ms * 1000
         self._nodes = create_nodes(plan, plan.graph.order)
         self._opened: dict[str, Node] = {}
-        self._router = Router(
-            plan, self._nodes, Hooks(self._on_failure, self._on_broken, profiling_clock)
-        )
+        self._observers = Observers(self._on_observer_failed)
+        hooks = Hooks(self._on_failure, self._on_broken, self._tell, profiling_clock, self.clock)
+        self._router = Router(plan, self._nodes, hooks, self.clock, self._observers, self._policy)
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._events: deque[Event] = deque()
         self._told: set[str | None] = set()
@@ -152,21 +159,32 @@ class Session:
         """End of input: the tails come out, then `outputs` ends. Does not wait for that."""
         self._check_open()
         self._state = "finished"
+        self._observers.finished()
         self._router.finish()
 
-    async def interrupt(self) -> None:
+    async def interrupt(self, from_node: str | None = None) -> None:
         """Barge-in: everything in flight is dropped; nothing older can appear after it returns.
+
+        Parameters
+        ----------
+        from_node : str, optional
+            Only what is in this node and behind it; what is in front of it goes on.
 
         Raises
         ------
+        AddressError
+            There is no such node.
         SessionFailedError
             A node ignored its cancellation for the close time-out.
         """
         if self._state not in ("open", "finished"):
             self._check_open()
+        if from_node is not None:
+            known_node(self.plan, from_node)
         try:
             async with deadline(self.clock, self._close_timeout_us):
-                await self._router.interrupt()
+                await self._router.interrupt(from_node)
+            self._observers.interrupted(self._router.generation, from_node)
         except TimeoutError as error:
             self._on_broken(error)
             raise SessionFailedError(
@@ -205,11 +223,16 @@ class Session:
         self._sequence += 1
         now_us = self.clock.wall_us()
         generation = self._router.generation
+        packets = [
+            Packet(data, entry.node, entry.port, sequence, 0, now_us, generation)
+            for entry in accepting
+        ]
+        if self._observers.watching:
+            self._observers.sent(packets)
         # To all entries at once: none may come too late because another one is full.
         waiting: list[Awaitable[None]] = []
-        for entry in accepting:
-            packet = Packet(data, entry.node, entry.port, sequence, 0, now_us, generation)
-            ingress = self._router.ingress[entry.node]
+        for packet in packets:
+            ingress = self._router.entry(packet.node, packet.port)
             if not ingress.offer(packet):
                 waiting.append(ingress.put(packet))
         if waiting:
@@ -219,15 +242,20 @@ class Session:
 
     def offer(self, data: Data, to: str | None = None) -> bool:
         """As `send`, without waiting: False if the session is full, and nothing was taken then."""
-        ingress = self._router.ingress
+        router = self._router
         accepting = self.accepting(data, to)
-        for entry in accepting:
-            if ingress[entry.node].full:
-                return False
-        now_us, generation = self.clock.wall_us(), self._router.generation
-        for entry in accepting:
-            node, port = entry.node, entry.port
-            ingress[node].offer(Packet(data, node, port, self._sequence, 0, now_us, generation))
+        entries = [router.entry(entry.node, entry.port) for entry in accepting]
+        if data.__class__ is not Control and any(ingress.full for ingress in entries):
+            return False
+        now_us, generation = self.clock.wall_us(), router.generation
+        packets = [
+            Packet(data, entry.node, entry.port, self._sequence, 0, now_us, generation)
+            for entry in accepting
+        ]
+        if self._observers.watching:
+            self._observers.sent(packets)
+        for ingress, packet in zip(entries, packets, strict=True):
+            ingress.offer(packet)
         self._sequence += 1
         return True
 
@@ -310,6 +338,33 @@ class Session:
                     found[f"{step.id}:{port}"] = " | ".join(said)
         return found
 
+    def observe(self, observer: Observer) -> Detach:
+        """Tell somebody of everything that enters and leaves; gives what ends it.
+
+        The calls are made on the data path (see `Observer`). One that raises is asked no more,
+        and an event tells.
+        """
+        return self._observers.add(observer)
+
+    def tap(self, place: str, tap: Tap) -> Detach:
+        """Show somebody every item at a port; gives what ends it.
+
+        Parameters
+        ----------
+        place : str
+            ``"node"`` or ``"node:port"``: an output port, or an input port of that name if there
+            is no such output.
+        tap : callable
+            Called on the data path with a `Packet`, so it must be quick. If it raises, it is
+            called no more, and an event tells.
+
+        Raises
+        ------
+        AddressError
+            There is no such node or port.
+        """
+        return add_tap(self._router, place, tap, self._on_observer_failed)
+
     def fail_on_error(self) -> None:
         """Let the first item that a node fails on end the session with that error."""
         self._fail_on_error = True
@@ -338,7 +393,9 @@ class Session:
     async def _open_node(self, node_id: str) -> None:
         node = self._nodes[node_id]
         try:
-            told = self._router.steps[node_id].context = context(self.plan, node_id, self.clock)
+            step = self._router.steps[node_id]
+            timers = step.timers.set if step.timers is not None else None
+            told = step.context = context(self.plan, node_id, self.clock, timers)
             waiting = node.open(told)
             if inspect.isawaitable(waiting):
                 await waiting
@@ -388,8 +445,22 @@ class Session:
     def _on_failure(self, step: Step, error: BaseException, sequence: int) -> None:
         event = error_event(step.id, type(step.node).__name__, error, sequence)
         self._note(event)
+        if event.error is None:
+            return
         if self._fail_on_error:
             self._router.client.fail(event.error)
+        node = self.plan.graph.nodes.get(step.id)
+        policy = node.spec.policy if node is not None else None
+        if (policy or self._policy).on_error == "fail_session":
+            self._on_broken(event.error)
+
+    def _on_observer_failed(self, error: Exception) -> None:
+        failed = SessionError(f"an observer raised {type(error).__name__}: {error}")
+        failed.__cause__ = error
+        self._note(error_event("", "observer", failed, self._sequence))
+
+    def _tell(self, kind: str, message: str, node: str, port: str) -> None:
+        self._note(notice(kind, message, node, port))
 
     def _on_broken(self, error: BaseException) -> None:
         if self._failure is None:
@@ -400,7 +471,9 @@ class Session:
             self._router.release()
 
     def _note(self, event: Event) -> None:
-        if event.node not in self._told:  # once per node: `events` and the counters have the rest
+        if (
+            event.error is not None and event.node not in self._told
+        ):  # once per node: `events` and the counters have the rest
             self._told.add(event.node)
             _log.warning("%s (the first such event of this session)", event.error)
         if len(self._events) >= MAX_EVENTS:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Set
 from typing import Any, NamedTuple
 
 import msgspec
 
+from remotemedia.clock import Clock, sleep
 from remotemedia.data import Binary, Data, Packet
 from remotemedia.errors import SessionError
-from remotemedia.session.boundary import Boundary, Inbox
+from remotemedia.session.boundary import Boundary
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.failure import FAILURES
-from remotemedia.session.island import Island
+from remotemedia.session.inbox import Inbox, wake_all
+from remotemedia.session.island import PAUSED, Island
 from remotemedia.session.wiring import Arrival, Wiring
 
 
@@ -26,13 +28,26 @@ class Hooks(NamedTuple):
         Told of every item that a node failed on: the node, what it raised, the sequence number.
     broken : callable
         Told of an error that is none of a node's; the session cannot go on.
+    told : callable
+        Told of what is no error: kind, words, node, port.
     clock : callable
         The profiling clock, s.
+    timer : Clock
+        The session clock.
     """
 
     failed: Callable[[Step, BaseException, int], None]
     broken: Callable[[BaseException], None]
+    told: Callable[[str, str, str, str], None]
     clock: Callable[[], float]
+    timer: Clock
+
+    def water(self, boundary: Boundary, mark: str) -> None:
+        """A queue rose to its high mark, or fell to its low one."""
+        node, port = boundary.target
+        count = len(boundary.packets)
+        message = f"{boundary.node}:{boundary.port} → {node}:{port}: {mark} water, {count} packets"
+        self.told("queue", message, node, port)
 
 
 NOTHING = Binary(b"")
@@ -60,7 +75,9 @@ class Unit:
     packet : Packet or None
         The packet that is being worked on.
     generation : int
-        Counts interrupts.
+        Counts interrupts of the session.
+    cut : int
+        What stems from an older generation than this is stale.
     task : asyncio.Task or None
         The task; another one after an interrupt that had to cut it off.
     """
@@ -71,6 +88,7 @@ class Unit:
         self.outputs: list[Boundary] = []
         self.packet: Packet | None = None
         self.generation = 0
+        self.cut = 0
         self.name = "remotemedia:" + ",".join(wiring.steps)[:60]
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
@@ -94,18 +112,38 @@ class Unit:
         """Work until the input has ended and the tails are out."""
         raise NotImplementedError
 
-    def drop(self, generation: int) -> None:
-        """Forget what is in flight; nothing older than `generation` is emitted from now on."""
-        self.generation = generation
+    def drop(self, nodes: Set[str]) -> None:
+        """Forget what is in flight in these nodes; nothing that stems from it is emitted."""
+        if nodes >= self.wiring.steps.keys():
+            self.cut = self.generation
 
-    async def settle(self) -> None:
-        """Wait until what `drop` cut off has ended, forget the stream, and go on."""
+    async def settle(self, nodes: Set[str]) -> None:
+        """Wait until what `drop` cut off has ended, forget the streams, and go on."""
         for step in self.wiring.steps.values():
+            if step.id not in nodes:
+                continue
             try:
                 step.reset()
             except FAILURES as error:
                 step.errors += 1
                 self._fail(step, error)
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Everything of it that runs."""
+        return [self.task] if self.task is not None else []
+
+    async def pause(self) -> None:
+        """Stop between two packets; what waits stays where it is. `retire` or `start` follows."""
+        self.inbox.paused = True
+        self.inbox.wake()
+        while pending := [task for task in self.tasks() if not task.done()]:
+            await asyncio.wait(pending)
+
+    def retire(self) -> None:
+        """Another unit has taken its place."""
+        self.stopped = True
+        self.fold()
+        self.wiring.hand_over()
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
@@ -119,15 +157,19 @@ class Unit:
         error = task.exception()
         if error is not None:
             self._hooks.broken(error)
-        for boundary in self.outputs:
-            boundary.end()
+        if not self.inbox.paused:
+            for boundary in self.outputs:
+                boundary.end()
 
     async def _send(self, link: Link, data: Data, origin: Packet) -> None:
         """Put one item into the boundary behind a link; waits for room. Drops stale items."""
-        if origin.generation != self.generation:
+        if link is PAUSED:
+            await self._nap(data)
+            return
+        if origin.generation < self.cut:
             return
         boundary: Boundary = link.outlet
-        packet = make_packet(boundary, data, origin)
+        packet = make_packet(boundary, data, origin, self.generation)
         if not boundary.offer(packet):
             self._deliveries = 0
             await boundary.put(packet)
@@ -136,6 +178,10 @@ class Unit:
         if self._deliveries >= _TURN:
             self._deliveries = 0
             await turn()
+
+    async def _nap(self, pause: Any) -> None:
+        """Wait as a `Pause` says."""
+        await sleep(self._hooks.timer, pause.delay_us)
 
     def _tail_origin(self) -> Packet:
         """What a tail stems from: the last packet, but it is of the present generation."""
@@ -163,6 +209,7 @@ class IslandUnit(Unit):
         super().__init__(wiring, inbox, hooks)
         self._island = Island(self._fail, hooks.clock, self._deliver)
         self._island.watch(wiring.arrivals.values())
+        self._napping: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
@@ -179,6 +226,8 @@ class IslandUnit(Unit):
             count += 1
             if not count & (island.rows - 1):
                 island.fold()
+        if inbox.paused:
+            return
         for step in reversed(self.wiring.steps.values()):
             try:
                 tail = self.wiring.tail(step)
@@ -191,28 +240,42 @@ class IslandUnit(Unit):
             while (delivery := island.advance()) is not None:
                 await self._send(*delivery, origin)
 
+    async def _nap(self, pause: Any) -> None:
+        """Wait as a `Pause` says, or until what wanted it is dropped."""
+        woken = self._napping = asyncio.get_running_loop().create_future()
+        timer = self._hooks.timer.call_later(pause.delay_us, lambda: wake_all([woken]))
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            self._napping = None
+
     def _deliver(self, link: Link, data: Data) -> bool:
         """`_send` where nothing has to wait."""
         origin: Any = self.packet  # there is one
         boundary: Boundary = link.outlet
         if boundary.full or self._deliveries >= _TURN:
             return False
-        if origin.generation == self.generation:
+        if origin.generation >= self.cut:
             self._deliveries += 1
-            boundary.offer(make_packet(boundary, data, origin))
+            boundary.offer(make_packet(boundary, data, origin, self.generation))
         return True
 
-    def drop(self, generation: int) -> None:
+    def drop(self, nodes: Set[str]) -> None:
         """Forget what is in flight."""
-        super().drop(generation)
-        self._island.drop()
+        super().drop(nodes)
+        stack = self._island.stack
+        first = stack[-1] if stack else None
+        self._island.drop(nodes)
+        if self._napping is not None and (not stack or stack[-1] is not first):
+            wake_all([self._napping])
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
         self._island.fold(1)
 
 
-def make_packet(boundary: Boundary, data: Data, origin: Packet) -> Packet:
+def make_packet(boundary: Boundary, data: Data, origin: Packet, generation: int) -> Packet:
     """The packet of an item that leaves by a boundary, numbered."""
     sequence = origin.sequence
     return Packet(
@@ -222,7 +285,7 @@ def make_packet(boundary: Boundary, data: Data, origin: Packet) -> Packet:
         sequence,
         boundary.number(sequence),
         origin.timestamp_us,
-        origin.generation,
+        generation,
     )
 
 

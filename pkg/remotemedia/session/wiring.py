@@ -6,16 +6,15 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from remotemedia.caps import Caps
-from remotemedia.data import Audio, Data
+from remotemedia.caps import ANY
+from remotemedia.data import Data
 from remotemedia.graph import Edge
 from remotemedia.node import Node
 from remotemedia.plan import Plan
-from remotemedia.session.adapter import Adapter, adapted, each_output, outputs_of
+from remotemedia.session.adapter import each_output, outputs_of
+from remotemedia.session.call import Call, Port, compose, process_of, tapped, wake_of
 from remotemedia.session.chain import Chain, Link, Step
-from remotemedia.session.guard import describe, make_guard, refuse
+from remotemedia.session.timers import WAKE
 
 MAX_CHAIN = 64  # steps; keeps the memory of chains linear in the size of the graph
 
@@ -41,6 +40,10 @@ class Wiring:
     inside : callable, optional
         Tells whether an edge stays in the island; by default, if both ends are members and it has
         no queue.
+    steps : mapping of node id to Step, optional
+        Those that there are already, when a running graph is changed.
+    prepare : callable, optional
+        Gives a new step its policies.
 
     Attributes
     ----------
@@ -60,53 +63,103 @@ class Wiring:
         client: Callable[[str, str], Any],
         boundary: Callable[[Edge], Any],
         inside: Callable[[Edge], bool] | None = None,
+        steps: Mapping[str, Step] | None = None,
+        prepare: Callable[[Step], None] | None = None,
     ) -> None:
         self.steps: dict[str, Step] = {}
         self.arrivals: dict[Arrival, Chain] = {}
         self.links: dict[Edge, Link] = {}
         self.client_links: dict[Arrival, Link] = {}
+        self._plan = plan
+        self._calls: dict[Arrival, tuple[Port, Call]] = {}
         here = frozenset(members)
+
+        def stays(edge: Edge) -> bool:
+            return inside(edge) if inside else edge.queue is None and edge.target in here
+
         for node_id in reversed(members):
-            spec = plan.graph.nodes[node_id]
-            ports = list(spec.outputs)
-            step = self.steps[node_id] = Step(node_id, nodes[node_id], ports)
-            follower = None
-            for port in ports:
-                links: list[Link] = []
-                if (node_id, port) in plan.outlets:
-                    link = self.client_links[node_id, port] = Link(outlet=client(node_id, port))
-                    links.append(link)
-                for edge in plan.graph.outgoing(node_id):
-                    if edge.source_port != port:
-                        continue
-                    stays = inside(edge) if inside else edge.queue is None and edge.target in here
-                    if stays:
-                        link = Link(chain=self.arrivals[edge.target, edge.target_port])
-                        follower = edge
-                    else:
-                        link = Link(outlet=boundary(edge))
-                    self.links[edge] = link
-                    links.append(link)
-                step.routes[port] = tuple(links)
-            joined = self._joinable(plan, step, follower)
-            inputs = spec.inputs
-            for port, caps in inputs.items():
-                call = _call(step, port, len(inputs) > 1)
-                if _wants_to_know(step.node):
-                    call = _watched(call, step, port)
-                entered = plan.auto and (node_id, port) in plan.entries
-                if (node_id, port) in plan.formats.unproven or entered:
-                    call = _checked(call, step, port, caps, plan.auto)
-                if joined is None:
-                    chain = Chain((step,), (call,))
+            step = steps.get(node_id) if steps else None
+            if step is None:
+                step = Step(node_id, nodes[node_id], list(plan.graph.nodes[node_id].outputs))
+                if prepare is not None:
+                    prepare(step)
+            self.steps[node_id] = step
+            follower = self._set_routes(step, client, boundary, stays)
+            self._set_arrivals(step, follower)
+
+    def _set_routes(
+        self,
+        step: Step,
+        client: Callable[[str, str], Any],
+        boundary: Callable[[Edge], Any],
+        stays: Callable[[Edge], bool],
+    ) -> Edge | None:
+        """Where the items of each output port go; gives the last edge that stays in the island."""
+        plan, node_id = self._plan, step.id
+        follower = None
+        for port in plan.graph.nodes[node_id].outputs:
+            links: list[Link] = []
+            if (node_id, port) in plan.outlets:
+                link = self.client_links[node_id, port] = Link(
+                    node_id, outlet=client(node_id, port)
+                )
+                links.append(link)
+            for edge in plan.graph.outgoing(node_id):
+                if edge.source_port != port:
+                    continue
+                if stays(edge):
+                    link = Link(node_id, chain=self.arrivals[edge.target, edge.target_port])
+                    follower = edge
                 else:
-                    chain = Chain((step, *joined.steps), (call, *joined.calls))
-                self.arrivals[node_id, port] = chain
-            if joined is not None and follower is not None:
-                del self.links[follower]
+                    link = Link(node_id, outlet=boundary(edge))
+                self.links[edge] = link
+                links.append(link)
+            step.routes[port] = tuple(links)
+        return follower
+
+    def _set_arrivals(self, step: Step, follower: Edge | None) -> None:
+        """What an item runs through that arrives at each input port."""
+        joined = self._joinable(step, follower)
+        for port in self._ports(step):
+            call = compose(step, port)
+            self._calls[step.id, port.name] = port, call
+            if joined is None:
+                chain = Chain((step,), (call,))
+            else:
+                chain = Chain((step, *joined.steps), (call, *joined.calls))
+            self.arrivals[step.id, port.name] = chain
+        if joined is not None and follower is not None:
+            del self.links[follower]
+
+    def _ports(self, step: Step) -> Iterator[Port]:
+        plan, node = self._plan, step.node
+        inputs = plan.graph.nodes[step.id].inputs
+        for name, caps in inputs.items():
+            place = step.id, name
+            checked = place in plan.formats.unproven or (plan.auto and place in plan.entries)
+            process = process_of(node, name, len(inputs) > 1)
+            yield Port(name, caps, process, checked, plan.auto)
+        if type(node).wake is not Node.wake:
+            yield Port(WAKE, ANY, wake_of(node))
+
+    def recompose(self, step: Step) -> None:
+        """Call the node as things are now; at any time, even while it is being called."""
+        changed: dict[Call, Call] = {}
+        for (node_id, name), (port, call) in self._calls.items():
+            if node_id == step.id:
+                changed[call] = now = compose(step, port)
+                self._calls[node_id, name] = port, now
+        for chain in self.arrivals.values():
+            chain.swap(changed)
 
     def tail(self, step: Step) -> Any:
         """The end of a synchronous node's input: what its adapters hold, then what it holds."""
+        if step.timers is not None:
+            step.timers.clear()
+        tail = self._own_tail(step)
+        return tapped(tail, step) if step.output_taps else tail
+
+    def _own_tail(self, step: Step) -> Any:
         held = [(port, adapter.finish()) for port, adapter in step.adapters.items()]
         if not any(items for _, items in held):
             return step.node.finish()
@@ -124,6 +177,10 @@ class Wiring:
         if failed is not None:
             raise failed
 
+    def hand_over(self) -> None:
+        """Another wiring has these steps now."""
+        self.steps = {}
+
     def __del__(self) -> None:
         """Cut the links: freed by following them, a long graph would overflow the C stack.
 
@@ -135,70 +192,14 @@ class Wiring:
             chain.link = None
             chain.links = ()
 
-    def _joinable(self, plan: Plan, step: Step, follower: Edge | None) -> Chain | None:
+    def _joinable(self, step: Step, follower: Edge | None) -> Chain | None:
         """The chain that can be called in one loop with this step, if there is one."""
         links = step.routes.get(step.default, ())
         if follower is None or len(step.routes) != 1 or len(links) != 1:
             return None
-        if len(plan.graph.incoming(follower.target)) != 1:
+        if len(self._plan.graph.incoming(follower.target)) != 1:
             return None
         if inspect.isgeneratorfunction(step.node.process):
             return None
         chain = links[0].chain
         return chain if chain is not None and len(chain.steps) < MAX_CHAIN else None
-
-
-def _call(step: Step, port: str, several: bool) -> Callable[[Data], Any]:
-    process: Callable[..., Any] = step.node.process
-    if not several:
-        return process
-
-    def call(data: Data) -> Any:
-        return process(data, port)
-
-    call.__wrapped__ = process  # type: ignore[attr-defined]
-    return call
-
-
-def _wants_to_know(node: Node) -> bool:
-    return type(node).reconfigure is not Node.reconfigure
-
-
-def _watched(call: Callable[[Data], Any], step: Step, port: str) -> Callable[[Data], Any]:
-    """The call of a node that is told when the format of a port changes."""
-    last: tuple[object, ...] = ()
-
-    def watched(data: Data) -> Any:
-        nonlocal last
-        if data.__class__ is Audio:
-            samples = data.samples
-            now: tuple[object, ...] = (data.sample_rate, samples.dtype, len(samples))
-        else:
-            now = (data.__class__, *map(str, data.caps_fields().items()))
-        if now != last:
-            if last and step.context is not None:
-                inputs = {**step.context.inputs, port: describe(data)}
-                step.context = msgspec.structs.replace(step.context, inputs=inputs)
-                step.node.reconfigure(step.context)
-            last = now
-        return call(data)
-
-    watched.__wrapped__ = call  # type: ignore[attr-defined]
-    return watched
-
-
-def _checked(
-    call: Callable[[Data], Any], step: Step, port: str, caps: Caps, auto: bool
-) -> Callable[[Data], Any]:
-    """The call of a port that may be given what it does not accept."""
-    if auto:
-        adapter = step.adapters[port] = Adapter(step.id, port, caps, step.clock)
-        return adapted(call, adapter)
-    accepts = make_guard(caps)
-
-    def checked(data: Data) -> Any:
-        if accepts(data):
-            return call(data)
-        raise refuse(data, caps, step.id, port)
-
-    return checked

@@ -320,7 +320,7 @@ def test_manifest_from_stdin(
         ("-i {i} -o gain=", "-o gain=: a path is missing after '='"),
         ("-i {i} -o -", "say what to write to stdout: --output-format wav|jsonl|text"),
         ("-i {i} -o - --output-format wav --json", "both want stdout"),
-        ("-i {i} --to gian", "--to gian: no node 'gian' to send to; did you mean 'gain'?"),
+        ("-i {i} --to gian", "--to gian: there is no node 'gian'; did you mean 'gain'?"),
         ("-i {i} --to gain:x", "--to gain:x: 'gain' (Gain) has no input port 'x' (ports: in)"),
     ],
 )

@@ -374,7 +374,7 @@ def test_waits_that_were_given_up_leave_nothing() -> None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(session.send(rm.Text("x")), 0.01)
             assert not session._router.client.waiters
-            assert not session._router.ingress["a"]._senders
+            assert not session._router.entry("a", "in")._senders
 
     clock.run(main())
 

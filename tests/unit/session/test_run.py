@@ -157,7 +157,7 @@ def test_sending_to_one_node() -> None:
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        ("bb", "no node 'bb' to send to (nodes: a, s)"),
+        ("bb", "there is no node 'bb' (nodes: a, s)"),
         ("a:inn", "'a' (PassThrough) has no input port 'inn'; did you mean 'in'?"),
         ("s", "'s' (TestCount) is a source: nothing can be sent to it"),
     ],

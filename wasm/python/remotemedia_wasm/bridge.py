@@ -397,7 +397,7 @@ class Bridge:
 
     def _happened(self, kind: str, error: RemoteMediaError, sequence: int = 0) -> None:
         info = error_info(error)
-        self._answer(Happened(kind, info.node, info.port, sequence, info))
+        self._answer(Happened(kind, info.node, info.port, sequence, info, info.message))
 
 
 def happened(event: Event) -> Happened:
@@ -407,7 +407,8 @@ def happened(event: Event) -> Happened:
         event.node,
         event.port,
         event.sequence,
-        error_info(event.error, event.traceback),
+        error_info(event.error, event.traceback) if event.error is not None else None,
+        event.message,
     )
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from remotemedia.data import Packet
-from remotemedia.session.boundary import wait_in, wake_all
+from remotemedia.session.inbox import wait_in, wake_all
 
 MAX_UNREAD = 1_024  # packets that wait for a page that has not begun to read
 

@@ -1,0 +1,195 @@
+"""Call: what a chain calls for an input port, the node's `process` in what was put around it.
+
+From the inside: the node, its policy, its state (bypass, disabled), taps of its outputs, the watch
+over the format, the check of the format, taps of the port. Nothing of it is there unless it is
+used; what changes while the session runs, changes by composing the call anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from remotemedia.caps import Caps
+from remotemedia.data import DATA_TYPES, Audio, Data
+from remotemedia.node import Emit, Node, is_async
+from remotemedia.session.adapter import Adapter, adapted
+from remotemedia.session.chain import Step
+from remotemedia.session.guard import describe, make_guard, refuse
+
+Call = Callable[[Data], Any]
+State = Literal["enabled", "bypass", "disabled"]
+"""Of a node: at work; handing its input on; dropping it."""
+
+
+class Port(NamedTuple):
+    """What does not change about an input port.
+
+    Attributes
+    ----------
+    name : str
+    caps : Caps
+        What it accepts.
+    process : callable
+        What the node does with an item.
+    checked : bool
+        Whether what arrives may be something that is not accepted.
+    auto : bool
+        Whether it is converted then.
+    """
+
+    name: str
+    caps: Caps
+    process: Call
+    checked: bool = False
+    auto: bool = False
+
+
+def compose(step: Step, port: Port) -> Call:
+    """The call of a port, as things are now."""
+    call = port.process
+    if step.policy is not None:
+        call = step.policy.wrap(call)
+    if step.state != "enabled":
+        call = _handed_on if step.state == "bypass" else _dropped
+        if is_async(step.node):
+            call = _awaited(call)
+    elif step.outer is not None:
+        call = step.outer.wrap(call, port.name)
+    if step.output_taps and not is_async(step.node):
+        call = _tapped_behind(call, step)
+    if type(step.node).reconfigure is not Node.reconfigure:
+        call = _watched(call, step, port.name)
+    if port.checked:
+        call = _checked(call, step, port)
+    taps = step.input_taps.get(port.name)
+    return _tapped_before(call, taps) if taps else call
+
+
+def tapped(result: Any, step: Step) -> Any:
+    """What a node returned, shown to the taps of its outputs as it flows on."""
+    if result is None:
+        return None
+    kind = result.__class__
+    if kind in DATA_TYPES or kind is Emit:
+        _show(result, step)
+        return result
+    if kind is list or kind is tuple:
+        for item in result:
+            _show(item, step)
+        return result
+    return _each_shown(result, step) if hasattr(result, "__next__") else result
+
+
+def _each_shown(items: Iterator[Any], step: Step) -> Iterator[Any]:
+    for item in items:
+        _show(item, step)
+        yield item
+
+
+def _show(item: Any, step: Step) -> None:
+    port: Any = step.default
+    if item.__class__ is Emit:
+        port, item = item
+    if item.__class__ in DATA_TYPES:
+        for tap in step.output_taps.get(port, ()):
+            tap(item)
+
+
+def _tapped_behind(call: Call, step: Step) -> Call:
+    return lambda data: tapped(call(data), step)
+
+
+def _tapped_before(call: Call, taps: tuple[Callable[[Data], None], ...]) -> Call:
+    def shown(data: Data) -> Any:
+        for tap in taps:
+            tap(data)
+        return call(data)
+
+    shown.__wrapped__ = call  # type: ignore[attr-defined]
+    return shown
+
+
+def _handed_on(data: Data) -> Data:
+    return data
+
+
+def _dropped(data: Data) -> None:
+    return None
+
+
+def _awaited(call: Call) -> Call:
+    async def answer(data: Data) -> Any:
+        return call(data)
+
+    return answer
+
+
+def _watched(call: Call, step: Step, port: str) -> Call:
+    """The call of a node that is told when the format of a port changes."""
+    seen = step.seen
+
+    def watched(data: Data) -> Any:
+        if data.__class__ is Audio:
+            samples = data.samples
+            now: tuple[object, ...] = (data.sample_rate, samples.dtype, len(samples))
+        else:
+            now = (data.__class__, *map(str, data.caps_fields().items()))
+        last = seen.get(port)
+        if now != last:
+            if last and step.context is not None:
+                inputs = {**step.context.inputs, port: describe(data)}
+                step.context = msgspec.structs.replace(step.context, inputs=inputs)
+                step.node.reconfigure(step.context)
+            seen[port] = now
+        return call(data)
+
+    watched.__wrapped__ = call  # type: ignore[attr-defined]
+    return watched
+
+
+def _checked(call: Call, step: Step, port: Port) -> Call:
+    """The call of a port that may be given what it does not accept."""
+    caps, name = port.caps, port.name
+    if port.auto:
+        adapter = step.adapters.get(name)
+        if adapter is None:
+            adapter = step.adapters[name] = Adapter(step.id, name, caps, step.clock)
+        return adapted(call, adapter)
+    accepts = make_guard(caps)
+
+    def checked(data: Data) -> Any:
+        if accepts(data):
+            return call(data)
+        raise refuse(data, caps, step.id, name)
+
+    checked.__wrapped__ = call  # type: ignore[attr-defined]
+    return checked
+
+
+def process_of(node: Node, port: str, several: bool) -> Call:
+    """What a node does with an item of a port."""
+    process: Callable[..., Any] = node.process
+    if not several:
+        return process
+
+    def call(data: Data) -> Any:
+        return process(data, port)
+
+    call.__wrapped__ = process  # type: ignore[attr-defined]
+    return call
+
+
+def wake_of(node: Node) -> Call:
+    """What a node does when a timer has run out."""
+    wake = node.wake
+    if not is_async(node) or inspect.iscoroutinefunction(wake) or inspect.isasyncgenfunction(wake):
+        return lambda token: wake(token.text)  # type: ignore[attr-defined]
+
+    async def answer(token: Any) -> Any:
+        return wake(token.text)
+
+    return answer

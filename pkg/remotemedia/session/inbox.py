@@ -1,0 +1,122 @@
+"""Inbox: the queues of one consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from remotemedia.data import Control, Packet
+
+if TYPE_CHECKING:
+    from remotemedia.session.boundary import Boundary
+
+
+class Inbox:
+    """The boundaries of one consumer, read in the order of arrival; control messages first.
+
+    Attributes
+    ----------
+    boundaries : list of Boundary
+    arrivals : deque of Boundary
+        For each packet that waits in one of them, that one.
+    ahead : int
+        How many of these, from the first on, stand for control messages.
+    open : bool
+        Whether the client may still send something.
+    paused : bool
+        Whether nothing may be taken for now.
+    waiters : list of Future
+        See `wait_in`.
+    """
+
+    __slots__ = ("_error", "ahead", "arrivals", "boundaries", "open", "paused", "waiters")
+
+    def __init__(self) -> None:
+        self.boundaries: list[Boundary] = []
+        self.arrivals: deque[Boundary] = deque()
+        self.ahead = 0
+        self.open = False
+        self.paused = False
+        self.waiters: list[asyncio.Future[None]] = []
+        self._error: BaseException | None = None
+
+    def wake(self) -> None:
+        """Let the consumer look again."""
+        if self.waiters:
+            wake_all(self.waiters)
+
+    def fail(self, error: BaseException) -> None:
+        """Make the consumer raise this once what waits has been read."""
+        if self._error is None:
+            self._error = error
+        self.wake()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing waits and nothing will come."""
+        return not self.open and all(
+            boundary.ended and not boundary.packets for boundary in self.boundaries
+        )
+
+    def oldest(self) -> Boundary | None:
+        """The boundary whose first packet comes next; None when nothing waits."""
+        return self.arrivals[0] if self.arrivals and not self.paused else None
+
+    async def next(self) -> Boundary | None:
+        """Wait for a packet; None once all boundaries have ended and are empty, or when paused."""
+        while True:
+            boundary = self.oldest()
+            if boundary is not None or self.paused:
+                return boundary
+            if self._error is not None:
+                raise self._error
+            if self.ended:
+                return None
+            await wait_in(self.waiters)
+
+    def forget(self, boundary: Boundary, index: int) -> None:
+        """A boundary has lost the packet that was the so-many-th in it."""
+        for place, other in enumerate(self.arrivals):
+            if other is boundary:
+                if index == 0:
+                    del self.arrivals[place]
+                    return
+                index -= 1
+
+    def retract(self, control: Packet) -> None:
+        """Drop what waits that a `CancelSpeculation` takes back: media within its time."""
+        message = control.data
+        if not isinstance(message, Control) or message.message_type != "CancelSpeculation":
+            return
+        limits = message.value if isinstance(message.value, dict) else {}
+        first, last = limits.get("from_us"), limits.get("to_us")
+        if not (isinstance(first, int) and isinstance(last, int)):
+            return
+        for boundary in self.boundaries:
+            for packet in list(boundary.packets):
+                data = packet.data
+                inside = data.pts_us is not None and first <= data.pts_us < last
+                of_it = data.stream_id == message.stream_id and not isinstance(data, Control)
+                if inside and of_it:
+                    boundary.remove(packet, "speculation")
+
+
+def wake_all(waiters: list[asyncio.Future[None]]) -> None:
+    """Let all tasks go on that wait in the list."""
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+    waiters.clear()
+
+
+async def wait_in(waiters: list[asyncio.Future[None]]) -> None:
+    """Wait until `wake_all` is called with the same list."""
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiters.append(waiter)
+    try:
+        await waiter
+    except asyncio.CancelledError:
+        if waiter in waiters:
+            waiters.remove(waiter)
+        raise

@@ -1,0 +1,90 @@
+"""Awaited: policies of an async node, which can be cut off."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from typing import Any
+
+from remotemedia.clock import deadline
+from remotemedia.data import Data
+from remotemedia.errors import NodeTimeoutError
+from remotemedia.session.adapter import outputs_of
+from remotemedia.session.policies.policed import Call, Pause, Policed
+
+_DONE = object()
+
+
+class AwaitedPolicy(Policed):
+    """Wraps calls that are awaited: each becomes an async generator of its items."""
+
+    def wrap(self, call: Call) -> Call:
+        """The call under the policy."""
+
+        async def policed(data: Data) -> AsyncIterator[Any]:
+            attempt = 0
+            while True:
+                if self.breaker is not None and not self.breaker.allows():
+                    for item in outputs_of(self.refuse(data)):
+                        yield item
+                    return
+                attempt += 1
+                emitted = False
+                settled = False
+                items = _items_of(call, data)
+                try:
+                    while (item := await self._next(items)) is not _DONE:
+                        emitted = True
+                        yield item
+                    settled = True
+                    if self.breaker is not None:
+                        self.breaker.succeeded()
+                    return
+                except Exception as error:
+                    settled = True
+                    self.count_failure(error)
+                    delay_us = None if emitted else self.delay_us(attempt, error)
+                    if delay_us is None:
+                        if emitted:
+                            raise
+                        yield self.give_up(error, data)
+                        return
+                finally:
+                    if not settled and self.breaker is not None:
+                        self.breaker.given_up()
+                    await items.aclose()  # type: ignore[attr-defined]
+                yield Pause(delay_us)  # whoever calls gives others their turn meanwhile
+
+        return policed
+
+    async def _next(self, items: AsyncIterator[Any]) -> Any:
+        """The next item, within the time-out."""
+        if self.limit_us is None:
+            return await anext(items, _DONE)
+        limit = deadline(self.clock, self.limit_us)
+        try:
+            async with limit:
+                return await anext(items, _DONE)
+        except TimeoutError as error:
+            if not limit.expired:
+                raise  # the node's own
+            raise self._cut_off() from error
+
+    def _cut_off(self) -> NodeTimeoutError:
+        return NodeTimeoutError(
+            f"node {self.node!r} was cut off after {self.policy.timeout_ms:g} ms (its timeout_ms)",
+            node=self.node,
+        )
+
+
+async def _items_of(call: Call, data: Data) -> AsyncIterator[Any]:
+    result = call(data)
+    if inspect.isasyncgen(result):
+        try:
+            async for item in result:
+                yield item
+        finally:
+            await result.aclose()
+        return
+    for item in outputs_of(await result):
+        yield item

@@ -1,0 +1,67 @@
+"""Timers: what wakes a node although nothing arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from remotemedia.clock import Clock, Timer
+from remotemedia.errors import SessionError
+
+WAKE = "\0wake"
+"""The input port of what a timer puts in; no manifest can name it."""
+MAX_TIMERS = 1_024  # of one node, that have not run out
+
+
+class Timers:
+    """The timers of one node.
+
+    Parameters
+    ----------
+    node : str
+        Its id.
+    clock : Clock
+        The session clock.
+    ring : callable
+        Called with the token of a timer that has run out, from the event loop.
+    """
+
+    def __init__(self, node: str, clock: Clock, ring: Callable[[str], None]) -> None:
+        self._node = node
+        self._clock = clock
+        self._ring = ring
+        self._set: dict[_NodeTimer, Timer] = {}
+
+    def set(self, delay_us: int, token: str = "") -> Timer:
+        """Have the node woken with a token after so much of the session's time."""
+        if len(self._set) >= MAX_TIMERS:
+            raise SessionError(
+                f"node {self._node!r} has {MAX_TIMERS:,} timers that have not run out, and sets "
+                "one more: cancel what is no longer wanted",
+                node=self._node,
+            )
+        timer = _NodeTimer(self._set)
+
+        def fire() -> None:
+            del self._set[timer]
+            self._ring(token)
+
+        self._set[timer] = self._clock.call_later(delay_us, fire)
+        return timer
+
+    def clear(self) -> None:
+        """Cancel all."""
+        for timer in list(self._set):
+            timer.cancel()
+
+
+class _NodeTimer:
+    __slots__ = ("_all",)
+
+    def __init__(self, others: dict[_NodeTimer, Timer]) -> None:
+        self._all = others
+
+    def cancel(self) -> None:
+        """Keep it from waking the node; without effect once it has run out."""
+        timer = self._all.pop(self, None)
+        if timer is not None:
+            timer.cancel()
