@@ -260,8 +260,15 @@ class Pipeline:
         clock: Clock | None = None,
         close_timeout_ms: int = 2_000,
         policy: Policy | None = None,
+        max_latency_ms: float | None = None,
     ) -> Session:
         """A live session, to be used with ``async with``; see `Session` for the options."""
         from remotemedia.session.session import Session
 
-        return Session(self.plan(), clock=clock, close_timeout_ms=close_timeout_ms, policy=policy)
+        return Session(
+            self.plan(),
+            clock=clock,
+            close_timeout_ms=close_timeout_ms,
+            policy=policy,
+            max_latency_ms=max_latency_ms,
+        )

@@ -25,16 +25,19 @@ class Placement(msgspec.Struct, frozen=True):
         always does: what the session calls is a proxy.
     is_source : bool
         Whether it produces by itself.
+    is_batched : bool
+        Whether it waits for several items, and so stands alone.
     """
 
     executor: str
     is_async: bool
     is_source: bool
+    is_batched: bool = False
 
     @property
     def in_island(self) -> bool:
         """Whether the node is called directly by the nodes before it."""
-        return not (self.is_async or self.is_source)
+        return not (self.is_async or self.is_source or self.is_batched)
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False):
@@ -118,8 +121,13 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
 
 def place(node: GraphNode) -> Placement:
     """Where a node runs, and how it is called there."""
-    executor = node.spec.executor
-    return Placement(executor, executor != "inline" or is_async(node.cls), is_source(node.cls))
+    executor, policy = node.spec.executor, node.spec.policy
+    return Placement(
+        executor,
+        executor != "inline" or is_async(node.cls),
+        is_source(node.cls),
+        policy is not None and policy.batch is not None,
+    )
 
 
 def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[str, ...], ...]:

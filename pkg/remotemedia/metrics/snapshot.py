@@ -23,6 +23,9 @@ class NodeMetrics(msgspec.Struct, frozen=True):
     retries, timeouts, refused : int
         By its policy: calls made again, that took too long, that an open breaker kept from being
         made.
+    dropped : dict of str to int
+        Items that were lost at it, by reason: ``late``, ``unmatched`` and ``join_full`` by its
+        join (``out_of_order`` ones were put in their place), ``disabled``.
     breaker : str
         ``closed``, ``open`` or ``half_open``; empty if it has none.
     state : str
@@ -38,6 +41,7 @@ class NodeMetrics(msgspec.Struct, frozen=True):
     timeouts: int = 0
     refused: int = 0
     breaker: str = ""
+    dropped: dict[str, int] = {}
     state: str = "enabled"
 
 

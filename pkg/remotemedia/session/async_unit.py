@@ -29,10 +29,12 @@ class AsyncUnit(Unit):
 
     async def run(self) -> None:
         """Work until the input has ended and the tail is out."""
-        arrivals = self.wiring.arrivals
+        budget = self._hooks.budget
         while (boundary := self.inbox.oldest() or await self.inbox.next()) is not None:
+            if budget is not None and budget.drops(boundary):
+                continue
             packet, target = self._take(boundary)
-            (call,) = arrivals[target].calls
+            (call,) = self.wiring.arrivals[target].calls
             self._in_call = True
             await self._process(call, packet)
             if self._cut is not None or self.stopped:
@@ -96,6 +98,7 @@ class AsyncUnit(Unit):
                 raise
             step.errors += 1
             step.unrecorded += not elapsed
+            self.packet = packet
             self._fail(step, error)
             if not elapsed:
                 return
@@ -107,6 +110,11 @@ class AsyncUnit(Unit):
                 for item in adapter.finish():
                     (call,) = self.wiring.arrivals[self.step.id, port].calls
                     await self._process(call, self._tail_origin(), item)
+            if self.step.timers is not None:
+                self.step.timers.clear()
+            if self.step.outer is not None:
+                async for item in self.step.outer.finish():
+                    await self._emit(item, self._tail_origin())
             result = self.step.node.finish()
             if hasattr(result, "__aiter__"):
                 async for item in result:
@@ -139,6 +147,7 @@ class AsyncUnit(Unit):
 
     async def _emit(self, item: Any, origin: Packet) -> None:
         step = self.step
+        self.packet = origin  # of several calls at once, that which emits
         port: str = step.default
         if item.__class__ is Emit:
             port, item = item.port, item.data
@@ -178,8 +187,9 @@ class SourceUnit(AsyncUnit):
             then = clock()
             async for item in items:
                 step.latency.record(clock() - then)
+                now_us = self._hooks.timer.wall_us()
                 self.packet = Packet(
-                    item, step.id, step.default, sequence, generation=self.generation
+                    item, step.id, step.default, sequence, 0, now_us, self.generation
                 )
                 await self._emit(item, self.packet)
                 sequence += 1

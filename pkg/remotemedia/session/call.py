@@ -19,6 +19,8 @@ from remotemedia.node import Emit, Node, is_async
 from remotemedia.session.adapter import Adapter, adapted
 from remotemedia.session.chain import Step
 from remotemedia.session.guard import describe, make_guard, refuse
+from remotemedia.session.policies.join import has_process_joined
+from remotemedia.session.timers import JOIN, WAKE
 
 Call = Callable[[Data], Any]
 State = Literal["enabled", "bypass", "disabled"]
@@ -51,14 +53,13 @@ class Port(NamedTuple):
 def compose(step: Step, port: Port) -> Call:
     """The call of a port, as things are now."""
     call = port.process
-    if step.policy is not None:
-        call = step.policy.wrap(call)
     if step.state != "enabled":
-        call = _handed_on if step.state == "bypass" else _dropped
-        if is_async(step.node):
-            call = _awaited(call)
-    elif step.outer is not None:
-        call = step.outer.wrap(call, port.name)
+        call = _instead(step, port)
+    elif port.name != WAKE:
+        if step.policy is not None:
+            call = step.policy.wrap(call)
+        if step.outer is not None:
+            call = step.outer.wrap(call, port.name, _together(step))
     if step.output_taps and not is_async(step.node):
         call = _tapped_behind(call, step)
     if type(step.node).reconfigure is not Node.reconfigure:
@@ -113,19 +114,30 @@ def _tapped_before(call: Call, taps: tuple[Callable[[Data], None], ...]) -> Call
     return shown
 
 
-def _handed_on(data: Data) -> Data:
-    return data
+def _instead(step: Step, port: Port) -> Call:
+    """What is done in the place of a call of a node that is not enabled."""
+    hands_on = step.state == "bypass" and port.name != WAKE
+    dropped = step.dropped
 
+    def call(data: Data) -> Data | None:
+        if hands_on:
+            return data
+        dropped["disabled"] = dropped.get("disabled", 0) + 1
+        return None
 
-def _dropped(data: Data) -> None:
-    return None
-
-
-def _awaited(call: Call) -> Call:
-    async def answer(data: Data) -> Any:
+    async def answer(data: Data) -> Data | None:
         return call(data)
 
-    return answer
+    return answer if is_async(step.node) else call
+
+
+def _together(step: Step) -> Call | None:
+    """What a node does with a set of items, if it takes them so."""
+    if not has_process_joined(step.node):
+        return None
+    call: Any = step.node.process_joined
+    together: Call = step.policy.wrap(call) if step.policy is not None else call
+    return together
 
 
 def _watched(call: Call, step: Step, port: str) -> Call:
@@ -183,13 +195,19 @@ def process_of(node: Node, port: str, several: bool) -> Call:
     return call
 
 
-def wake_of(node: Node) -> Call:
-    """What a node does when a timer has run out."""
-    wake = node.wake
-    if not is_async(node) or inspect.iscoroutinefunction(wake) or inspect.isasyncgenfunction(wake):
-        return lambda token: wake(token.text)  # type: ignore[attr-defined]
+def wake_of(step: Step) -> Call:
+    """What is done when a timer has run out: that of a join, or one that the node has set."""
+    node, wake = step.node, step.node.wake
+    outer = step.outer
 
-    async def answer(token: Any) -> Any:
-        return wake(token.text)
+    async def answer(token: str) -> Any:
+        return wake(token)
 
-    return answer
+    waits = inspect.iscoroutinefunction(wake) or inspect.isasyncgenfunction(wake)
+    own = answer if is_async(node) and not waits else wake
+    return lambda token: outer.expire() if token.text == JOIN else own(token.text)  # type: ignore[attr-defined]
+
+
+def can_wake(step: Step) -> bool:
+    """Whether there may be timers of the node."""
+    return step.outer is not None or type(step.node).wake is not Node.wake

@@ -47,6 +47,8 @@ class Step:
         What the node was told when it was opened.
     elsewhere : int
         Items that reached it by edges that are gone (after a change of the graph).
+    dropped : dict of str to int
+        Items that were lost at it, by reason.
     state : str
         ``enabled``, ``bypass`` or ``disabled``.
     policy : Policed or None
@@ -66,6 +68,7 @@ class Step:
         "context",
         "default",
         "direct",
+        "dropped",
         "elsewhere",
         "errors",
         "id",
@@ -94,6 +97,7 @@ class Step:
         self.adapters: dict[str, Adapter] = {}
         self.context: Context | None = None
         self.elsewhere = 0
+        self.dropped: dict[str, int] = {}
         self.state = "enabled"
         self.policy: Any = None
         self.outer: Any = None

@@ -32,6 +32,9 @@ class Inbox:
 
     __slots__ = ("_error", "ahead", "arrivals", "boundaries", "open", "paused", "waiters")
 
+    wanted = 1
+    """How many packets of one boundary it may wait for."""
+
     def __init__(self) -> None:
         self.boundaries: list[Boundary] = []
         self.arrivals: deque[Boundary] = deque()
@@ -73,7 +76,15 @@ class Inbox:
                 raise self._error
             if self.ended:
                 return None
+            self._before_wait()
             await wait_in(self.waiters)
+
+    def _before_wait(self) -> None:
+        """Called before the consumer waits for something to change."""
+
+    def take(self, boundary: Boundary) -> Packet:
+        """The first packet of that boundary."""
+        return boundary.take()
 
     def forget(self, boundary: Boundary, index: int) -> None:
         """A boundary has lost the packet that was the so-many-th in it."""

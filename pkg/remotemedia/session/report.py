@@ -26,6 +26,7 @@ def _node(node_type: str, step: Step) -> NodeMetrics:
     counts = (policy.retries, policy.timeouts, policy.refused, policy.state) if policy else ()
     return msgspec.structs.replace(
         NodeMetrics(step.id, node_type, step.calls, step.errors, step.latency.latency(), *counts),
+        dropped=dict(step.dropped),
         state=step.state,
     )
 

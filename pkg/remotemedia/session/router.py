@@ -14,14 +14,17 @@ from remotemedia.metrics import EdgeMetrics, Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.async_unit import AsyncUnit, SourceUnit
-from remotemedia.session.boundary import CLIENT_CAPACITY, Boundary
+from remotemedia.session.boundary import CAPACITY, CLIENT_CAPACITY, Boundary
+from remotemedia.session.call import can_wake
 from remotemedia.session.chain import Link, Step
+from remotemedia.session.concurrent_unit import ConcurrentUnit
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.observer import Observers
 from remotemedia.session.policies import set_policy
+from remotemedia.session.policies.batch import BatchInbox
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
-from remotemedia.session.timers import WAKE, Timers
+from remotemedia.session.timers import JOIN, WAKE, Timers
 from remotemedia.session.unit import Hooks, IslandUnit, Unit
 from remotemedia.session.wiring import Wiring
 
@@ -107,11 +110,21 @@ class Router:
         self._interrupting = asyncio.Lock()
         self._links: dict[Edge, Link] = {}
         self._unit_of: dict[str, Unit] = {}
-        inboxes = {
-            node: inbox for members in plan.islands for inbox in [Inbox()] for node in members
-        }
+        inboxes: dict[str, Inbox] = {}
+        for members in plan.islands:
+            inboxes.update(dict.fromkeys(members, self.make_inbox(plan, members)))
         for members in plan.islands:
             self.build(plan, members, nodes, inboxes)
+
+    def make_inbox(self, plan: Plan, members: tuple[str, ...]) -> Inbox:
+        """The inbox of an island."""
+        batch = self._policy_of(plan, members[0]).batch
+        if batch is not None and plan.placements[members[0]].is_batched:
+            return BatchInbox(batch, self._clock)
+        return Inbox()
+
+    def _policy_of(self, plan: Plan, node_id: str) -> Policy:
+        return plan.graph.nodes[node_id].spec.policy or self._policy
 
     def build(
         self,
@@ -121,12 +134,18 @@ class Router:
         inboxes: Mapping[str, Inbox],
     ) -> Unit:
         """Make the unit of an island, with the steps and queues that there are already."""
-        placement = plan.placements[members[0]]
-        kind = (
-            SourceUnit if placement.is_source else AsyncUnit if placement.is_async else IslandUnit
-        )
+        placement, policy = plan.placements[members[0]], self._policy_of(plan, members[0])
         wiring = self.wire(plan, members, nodes, inboxes)
-        unit = kind(wiring, inboxes[members[0]], self._hooks)
+        inbox, hooks = inboxes[members[0]], self._hooks
+        unit: Unit
+        if placement.is_source:
+            unit = SourceUnit(wiring, inbox, hooks)
+        elif not placement.is_async:
+            unit = IslandUnit(wiring, inbox, hooks)
+        elif policy.max_concurrency > 1 or not policy.ordered:
+            unit = ConcurrentUnit(wiring, inbox, hooks, policy.max_concurrency, policy.ordered)
+        else:
+            unit = AsyncUnit(wiring, inbox, hooks)
         unit.inbox.open = not placement.is_source
         unit.generation = self.generation
         unit.outputs = outputs_of(wiring)
@@ -171,7 +190,7 @@ class Router:
             for port in plan.graph.nodes[node_id].inputs:
                 if (node_id, port) in plan.entries:
                     self._entry(node_id, port, inboxes[node_id])
-            if type(step.node).wake is not Node.wake and step.timers is None:
+            if can_wake(step) and step.timers is None:
                 self._set_timers(step, inboxes[node_id])
         self._links.update(wiring.links)
         return wiring
@@ -184,10 +203,10 @@ class Router:
             last = self.unit_of(step.id).packet
             hooks.failed(step, error, last.sequence if last is not None else 0)
 
-        policy = plan.graph.nodes[step.id].spec.policy or self._policy
         set_policy(
             step,
-            policy,
+            self._policy_of(plan, step.id),
+            list(plan.graph.nodes[step.id].inputs),
             self._clock,
             failed,
             lambda kind, words: hooks.told(kind, words, step.id, ""),
@@ -198,7 +217,8 @@ class Router:
         target = edge.target, edge.target_port
         queue = edge.queue
         if queue is None:
-            return Boundary(edge.source, edge.source_port, inbox, target)
+            capacity = max(CAPACITY, 2 * inbox.wanted)
+            return Boundary(edge.source, edge.source_port, inbox, target, capacity)
         if queue.needs_counting:
             return Limited(edge.source, edge.source_port, inbox, target, queue, self._hooks.water)
         return Boundary(
@@ -213,7 +233,9 @@ class Router:
     def _entry(self, node_id: str, port: str, inbox: Inbox) -> Boundary:
         found = self.queues.entries.get((node_id, port))
         if found is None:
-            found = self.queues.entries[node_id, port] = Boundary("", "", inbox, (node_id, port))
+            capacity = max(CAPACITY, 2 * inbox.wanted)
+            found = Boundary("", "", inbox, (node_id, port), capacity)
+            self.queues.entries[node_id, port] = found
             found.ended = True  # by itself: that more may come is said by `Inbox.open`
         return found
 
@@ -228,7 +250,9 @@ class Router:
             packet = Packet(Text(token), step.id, WAKE, sequence, 0, now_us, self.generation)
             wakes.force(packet)  # timers are bounded
 
-        step.timers = Timers(step.id, self._clock, ring)
+        step.timers = timers = Timers(step.id, self._clock, ring)
+        if step.outer is not None:
+            step.outer.wake_at = lambda delay_us: timers.set(delay_us, JOIN)
 
     def unit_of(self, node_id: str) -> Unit:
         """The unit that a node is in."""

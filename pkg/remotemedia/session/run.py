@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any, Literal, NoReturn
 
+import msgspec
+
 from remotemedia.clock import SystemClock
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import AsyncGraphError, DataError, RemoteMediaError
@@ -261,9 +263,13 @@ class Run:
             self.plan = discover(self.plan, node_id, node)
 
     def _prepare(self, step: Step) -> None:
-        policy = self.plan.graph.nodes[step.id].spec.policy
+        node = self.plan.graph.nodes[step.id]
+        policy = node.spec.policy
         if policy is None:
             return
+        if policy.join is not None:  # nothing is live: no port is silent for long
+            join = msgspec.structs.replace(policy.join, timeout_ms=None)
+            policy = msgspec.structs.replace(policy, join=join)
 
         def failed(error: BaseException) -> None:
             step.errors += 1
@@ -272,7 +278,7 @@ class Run:
         def told(kind: str, words: str) -> None:
             self._note(notice(kind, words, step.id))
 
-        set_policy(step, policy, SystemClock(), failed, told, self._island.clock)
+        set_policy(step, policy, list(node.inputs), SystemClock(), failed, told, self._island.clock)
 
     def _arrival(self, entry: Entry) -> Chain:
         return self._wiring.arrivals[entry.node, entry.port]

@@ -32,6 +32,7 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, known_node, refusal
+from remotemedia.session.budget import Budget
 from remotemedia.session.chain import Step
 from remotemedia.session.failure import Event, error_event, node_error, notice
 from remotemedia.session.inbox import Inbox, wait_in, wake_all
@@ -66,6 +67,9 @@ class Session:
         Within which `aclose` returns, whatever the nodes do.
     policy : Policy, optional
         Of nodes that the manifest gives none.
+    max_latency_ms : float, optional
+        The latency budget: audio and video that is older, counted from when it was sent, is
+        dropped, so that the session is never behind for longer. Counted as ``late``.
     """
 
     def __init__(
@@ -76,16 +80,27 @@ class Session:
         profiling_clock: Callable[[], float] = perf_counter,
         close_timeout_ms: int = CLOSE_TIMEOUT_MS,
         policy: Policy | None = None,
+        max_latency_ms: float | None = None,
     ) -> None:
         self.plan = plan
         self.clock: Clock = clock or SystemClock()
         self.dropped_events = 0
         self._policy = policy or Policy()
+        self._budget: Budget | None = None
+        if max_latency_ms is not None:
+            self._budget = Budget(round(max_latency_ms * 1000), self.clock)
         self._close_timeout_us = close_timeout_ms * 1000
         self._nodes = create_nodes(plan, plan.graph.order)
         self._opened: dict[str, Node] = {}
         self._observers = Observers(self._on_observer_failed)
-        hooks = Hooks(self._on_failure, self._on_broken, self._tell, profiling_clock, self.clock)
+        hooks = Hooks(
+            self._on_failure,
+            self._on_broken,
+            self._tell,
+            profiling_clock,
+            self.clock,
+            self._budget,
+        )
         self._router = Router(plan, self._nodes, hooks, self.clock, self._observers, self._policy)
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._events: deque[Event] = deque()
@@ -290,7 +305,7 @@ class Session:
         SessionFailedError
             The session broke; raised by the iterator.
         """
-        return Outputs(self._router.client)
+        return Outputs(self._router.client, self._budget)
 
     async def stream(
         self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
@@ -486,24 +501,27 @@ class Session:
 class Outputs(AsyncIterator[Packet]):
     """Reads what waits for the client. No generator: one that is left behind needs no closing."""
 
-    __slots__ = ("_inbox",)
+    __slots__ = ("_budget", "_inbox")
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, budget: Budget | None) -> None:
         self._inbox = inbox
+        self._budget = budget
 
     def __aiter__(self) -> Outputs:
         return self
 
     def poll(self) -> Packet | None:
         """The next packet, if one waits."""
-        boundary = self._inbox.oldest()
-        return boundary.take() if boundary is not None else None
+        while (boundary := self._inbox.oldest()) is not None:
+            if self._budget is None or not self._budget.drops(boundary):
+                return boundary.take()
+        return None
 
     async def __anext__(self) -> Packet:
-        boundary = self._inbox.oldest() or await self._inbox.next()
-        if boundary is None:
-            raise StopAsyncIteration
-        return boundary.take()
+        while (boundary := self._inbox.oldest() or await self._inbox.next()) is not None:
+            if self._budget is None or not self._budget.drops(boundary):
+                return boundary.take()
+        raise StopAsyncIteration
 
 
 class _Events:

@@ -12,6 +12,7 @@ from remotemedia.clock import Clock, sleep
 from remotemedia.data import Binary, Data, Packet
 from remotemedia.errors import SessionError
 from remotemedia.session.boundary import Boundary
+from remotemedia.session.budget import Budget
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.failure import FAILURES
 from remotemedia.session.inbox import Inbox, wake_all
@@ -34,6 +35,8 @@ class Hooks(NamedTuple):
         The profiling clock, s.
     timer : Clock
         The session clock.
+    budget : Budget or None
+        How old media may become.
     """
 
     failed: Callable[[Step, BaseException, int], None]
@@ -41,6 +44,7 @@ class Hooks(NamedTuple):
     told: Callable[[str, str, str, str], None]
     clock: Callable[[], float]
     timer: Clock
+    budget: Budget | None
 
     def water(self, boundary: Boundary, mark: str) -> None:
         """A queue rose to its high mark, or fell to its low one."""
@@ -187,12 +191,13 @@ class Unit:
         """What a tail stems from: the last packet, but it is of the present generation."""
         last = self.packet
         if last is None:
-            return Packet(NOTHING, "", generation=self.generation)
-        return msgspec.structs.replace(last, generation=self.generation)
+            last = Packet(NOTHING, "")
+        now_us = self._hooks.timer.wall_us()
+        return msgspec.structs.replace(last, timestamp_us=now_us, generation=self.generation)
 
     def _take(self, boundary: Boundary) -> tuple[Packet, Arrival]:
         """The oldest packet of a boundary, now worked on, and where it is for."""
-        self.packet = packet = boundary.take()
+        self.packet = packet = self.inbox.take(boundary)
         if boundary.node:
             return packet, boundary.target
         self.wiring.steps[packet.node].direct += 1  # from the client
@@ -214,9 +219,11 @@ class IslandUnit(Unit):
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
         island, arrivals, stack = self._island, self.wiring.arrivals, self._island.stack
-        inbox = self.inbox
+        inbox, budget = self.inbox, self._hooks.budget
         count = 0
         while (boundary := inbox.oldest() or await inbox.next()) is not None:
+            if budget is not None and budget.drops(boundary):
+                continue
             packet, target = self._take(boundary)
             delivery = island.push(arrivals[target], packet.data)
             while delivery is not None or stack:

@@ -12,7 +12,7 @@ from remotemedia.graph import Edge
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.adapter import each_output, outputs_of
-from remotemedia.session.call import Call, Port, compose, process_of, tapped, wake_of
+from remotemedia.session.call import Call, Port, can_wake, compose, process_of, tapped, wake_of
 from remotemedia.session.chain import Chain, Link, Step
 from remotemedia.session.timers import WAKE
 
@@ -139,8 +139,8 @@ class Wiring:
             checked = place in plan.formats.unproven or (plan.auto and place in plan.entries)
             process = process_of(node, name, len(inputs) > 1)
             yield Port(name, caps, process, checked, plan.auto)
-        if type(node).wake is not Node.wake:
-            yield Port(WAKE, ANY, wake_of(node))
+        if can_wake(step):
+            yield Port(WAKE, ANY, wake_of(step))
 
     def recompose(self, step: Step) -> None:
         """Call the node as things are now; at any time, even while it is being called."""
@@ -161,7 +161,7 @@ class Wiring:
 
     def _own_tail(self, step: Step) -> Any:
         held = [(port, adapter.finish()) for port, adapter in step.adapters.items()]
-        if not any(items for _, items in held):
+        if step.outer is None and not any(items for _, items in held):
             return step.node.finish()
         return self._tail(step, held)
 
@@ -171,6 +171,11 @@ class Wiring:
             call = self.arrivals[step.id, port].calls[0]  # the adapter has nothing to do any more
             try:
                 yield from each_output(items, call)
+            except Exception as error:
+                failed = failed or error
+        if step.outer is not None:
+            try:
+                yield from outputs_of(step.outer.finish())
             except Exception as error:
                 failed = failed or error
         yield from outputs_of(step.node.finish())

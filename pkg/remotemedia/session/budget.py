@@ -1,0 +1,42 @@
+"""Budget: how old media may become on its way through a session."""
+
+from __future__ import annotations
+
+from remotemedia.clock import Clock
+from remotemedia.data import Audio, Video
+from remotemedia.session.boundary import Boundary
+
+_MEDIA = (Audio, Video)
+
+
+class Budget:
+    """Drops audio and video that is older than the latency budget, wherever it is next taken.
+
+    So after a stall, of whatever length, what comes is live again at once. Text, events and control
+    are kept: they are few, and what depends on them would go wrong without.
+
+    Parameters
+    ----------
+    max_us : int
+        The budget: from when the client sent it, µs.
+    clock : Clock
+        The session clock.
+    """
+
+    __slots__ = ("_clock", "max_us")
+
+    def __init__(self, max_us: int, clock: Clock) -> None:
+        self.max_us = max_us
+        self._clock = clock
+
+    def age_us(self, boundary: Boundary) -> int:
+        """Of the first packet that waits there, µs."""
+        return self._clock.wall_us() - boundary.packets[0].timestamp_us
+
+    def drops(self, boundary: Boundary) -> bool:
+        """Drop the first packet that waits there if it is too old."""
+        packet = boundary.packets[0]
+        if not isinstance(packet.data, _MEDIA) or self.age_us(boundary) <= self.max_us:
+            return False
+        boundary.remove(packet, "late")
+        return True

@@ -1,0 +1,282 @@
+"""Join: which items of several input ports belong together.
+
+``zip`` pairs the n-th of each port, ``latest`` each item with the newest of the others, ``align``
+those whose media times differ by no more than the tolerance. What comes too late, or has nothing to
+go with, is counted and lost; nothing waits without bound, and nothing that is out of order keeps
+the rest from going on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from bisect import insort
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+from remotemedia.clock import Clock, Timer
+from remotemedia.data import Data
+from remotemedia.errors import DataError
+from remotemedia.manifest import Join
+from remotemedia.node import Node
+from remotemedia.session.adapter import outputs_of
+from remotemedia.session.policies.policed import Call
+
+Items = dict[str, Data]
+"""By port: those that belong together."""
+
+
+class Joiner:
+    """Finds what belongs together. Plain bookkeeping: it is told the time.
+
+    Parameters
+    ----------
+    settings : Join
+        The policy.
+    ports : sequence of str
+        The input ports.
+    dropped : dict of str to int
+        Where it counts what is lost, by reason: ``late``, ``unmatched``, ``join_full``; and
+        ``out_of_order``, what was put back in its place.
+    """
+
+    def __init__(self, settings: Join, ports: Sequence[str], dropped: dict[str, int]) -> None:
+        self._settings = settings
+        self._waiting: dict[str, deque[tuple[int, int, Data]]] = {port: deque() for port in ports}
+        self._newest: Items = {}
+        self._dropped = dropped
+        self._number = 0
+        self._done_us: int | None = None
+        self._tolerance_us = round(settings.tolerance_ms * 1000)
+        self._timeout_us = round((settings.timeout_ms or 0) * 1000)
+
+    def put(self, port: str, data: Data, now_us: int) -> list[Items]:
+        """The sets that an item completes.
+
+        Raises
+        ------
+        DataError
+            It has no time, and they are aligned by time.
+        """
+        mode = self._settings.mode
+        if mode == "latest":
+            self._newest[port] = data
+            whole = len(self._newest) == len(self._waiting)
+            return [{name: self._newest[name] for name in self._waiting}] if whole else []
+        if mode == "align":
+            if data.pts_us is None:
+                raise DataError(f"an item at {port!r} has no pts_us: they are joined by media time")
+            if self._done_us is not None and data.pts_us < self._done_us - self._tolerance_us:
+                self._count("late")
+                return self.expired(now_us)
+        queue = self._waiting[port]
+        if len(queue) >= self._settings.capacity:
+            queue.popleft()
+            self._count("join_full")
+        self._number += 1
+        if mode == "align" and queue and (data.pts_us or 0) < (queue[-1][2].pts_us or 0):
+            self._count("out_of_order")
+            entry = (now_us, self._number, data)
+            ordered = list(queue)
+            insort(ordered, entry, key=lambda each: each[2].pts_us or 0)
+            queue.clear()
+            queue.extend(ordered)
+        else:
+            queue.append((now_us, self._number, data))
+        return [*self.expired(now_us), *self._complete()]
+
+    def expired(self, now_us: int) -> list[Items]:
+        """The sets that are waited for no longer, without the ports that are silent."""
+        if not self._timeout_us:
+            return []
+        found = []
+        while (since_us := self._oldest_us()) is not None and now_us - since_us >= self._timeout_us:
+            found += self._complete()
+            if self._oldest_us() == since_us:
+                found.append(self._pop_partial())
+        return found
+
+    def due_us(self) -> int | None:
+        """When the next set will be waited for no longer; None if nothing waits."""
+        since_us = self._oldest_us() if self._timeout_us else None
+        return None if since_us is None else since_us + self._timeout_us
+
+    def rest(self) -> list[Items]:
+        """At the end: what still waits, without those that it waits for."""
+        found = self._complete()
+        while self._oldest_us() is not None:
+            found.append(self._pop_partial())
+        return found
+
+    def reset(self) -> None:
+        """Forget all."""
+        for queue in self._waiting.values():
+            queue.clear()
+        self._newest.clear()
+        self._done_us = None
+
+    def _complete(self) -> list[Items]:
+        queues = self._waiting
+        found: list[Items] = []
+        while all(queues.values()):
+            if self._settings.mode == "align":
+                times = {port: queue[0][2].pts_us or 0 for port, queue in queues.items()}
+                first = min(times, key=times.__getitem__)
+                if max(times.values()) - times[first] > self._tolerance_us:
+                    queues[first].popleft()
+                    self._count("unmatched")
+                    continue
+                self._done_us = times[first]
+            found.append({port: queue.popleft()[2] for port, queue in queues.items()})
+        return found
+
+    def _pop_partial(self) -> Items:
+        """The oldest set, of the ports that have something for it."""
+        heads = {port: queue[0] for port, queue in self._waiting.items() if queue}
+        if self._settings.mode == "align":
+            first_us = min(head[2].pts_us or 0 for head in heads.values())
+            limit_us = first_us + self._tolerance_us
+            heads = {
+                port: head for port, head in heads.items() if (head[2].pts_us or 0) <= limit_us
+            }
+            self._done_us = first_us
+        for port in heads:
+            self._waiting[port].popleft()
+        return {port: head[2] for port, head in heads.items()}
+
+    def _oldest_us(self) -> int | None:
+        return min((entry[0] for queue in self._waiting.values() for entry in queue), default=None)
+
+    def _count(self, reason: str) -> None:
+        self._dropped[reason] = self._dropped.get(reason, 0) + 1
+
+
+class Joined:
+    """What stands around the calls of a node whose inputs are joined.
+
+    The node gets each set by `process_joined`; one that has none gets the items of a set one after
+    the other.
+
+    Parameters
+    ----------
+    joiner : Joiner
+        Finds the sets.
+    clock : Clock
+        The session clock.
+
+    Attributes
+    ----------
+    wake_at : callable or None
+        Has `expire` called after so many µs; without it, time-outs are found with the next item.
+    """
+
+    def __init__(self, joiner: Joiner, clock: Clock) -> None:
+        self._joiner = joiner
+        self._clock = clock
+        self.wake_at: Callable[[int], Timer] | None = None
+        self._timer: Timer | None = None
+        self._calls: dict[str, Call] = {}
+        self._together: Call | None = None
+
+    def wrap(self, call: Call, port: str, together: Call | None) -> Call:
+        """The call of a port.
+
+        Parameters
+        ----------
+        call : callable
+            What the node does with one item of it.
+        together : callable or None
+            What it does with a set.
+        """
+        self._calls[port] = call
+        self._together = together
+        if not _is_awaited(call):
+            return lambda data: self._each(self._put(port, data))
+
+        async def joined(data: Data) -> AsyncIterator[Any]:
+            async for item in self._each_awaited(self._put(port, data)):
+                yield item
+
+        return joined
+
+    def expire(self) -> Any:
+        """The set that was waited for has not come."""
+        self._timer = None
+        sets = self._joiner.expired(self._clock.now_us())
+        self._set_timer()
+        return self._run(sets)
+
+    def finish(self) -> Any:
+        """What still waits at the end of the input."""
+        return self._run(self._joiner.rest())
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._joiner.reset()
+        self._timer = None  # it was cancelled with the others of the node
+
+    def _put(self, port: str, data: Data) -> list[Items]:
+        sets = self._joiner.put(port, data, self._clock.now_us())
+        self._set_timer()
+        return sets
+
+    def _set_timer(self) -> None:
+        due_us = self._joiner.due_us()
+        if due_us is not None and self._timer is None and self.wake_at is not None:
+            self._timer = self.wake_at(max(0, due_us - self._clock.now_us()))
+
+    def _run(self, sets: list[Items]) -> Any:
+        awaited = any(map(_is_awaited, self._calls.values()))
+        return self._each_awaited(sets) if awaited else self._each(sets)
+
+    def _steps(self, sets: list[Items]) -> Iterator[tuple[Call, Any]]:
+        for items in sets:
+            if self._together is not None:
+                yield self._together, items
+            else:
+                yield from ((self._calls[port], data) for port, data in items.items())
+
+    def _each(self, sets: list[Items]) -> Any:
+        steps = list(self._steps(sets))
+        if not steps:
+            return None
+        if len(steps) == 1:
+            call, data = steps[0]
+            return call(data)
+        return self._one_by_one(steps)
+
+    def _one_by_one(self, steps: list[tuple[Call, Any]]) -> Iterator[Any]:
+        failed: BaseException | None = None
+        for call, data in steps:
+            try:
+                yield from outputs_of(call(data))
+            except Exception as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def _each_awaited(self, sets: list[Items]) -> AsyncIterator[Any]:
+        failed: BaseException | None = None
+        for call, data in self._steps(sets):
+            try:
+                result = call(data)
+                if inspect.isasyncgen(result):
+                    async for item in result:
+                        yield item
+                else:
+                    for item in outputs_of(await result):
+                        yield item
+            except Exception as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+
+def has_process_joined(node: Node) -> bool:
+    """Whether a node takes what belongs together at once."""
+    return type(node).process_joined is not Node.process_joined
+
+
+def _is_awaited(call: Call) -> bool:
+    inner = inspect.unwrap(call)
+    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
