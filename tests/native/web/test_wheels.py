@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import csv
 import gzip
@@ -44,12 +43,6 @@ def wheels(monkeypatch):
 def web_assets(monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / "scripts")
     return importlib.import_module("web_assets")
-
-
-@pytest.fixture
-def python_source(monkeypatch):
-    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
-    return importlib.import_module("python_source")
 
 
 @pytest.fixture
@@ -121,48 +114,6 @@ def test_the_table_for_bundlers(web_assets, wheel, tmp_path):
     assert '"numpy-1.whl": 4' in text
 
 
-def shape(source, classes):
-    """The program without docstrings: what it does, and in which lines."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", ())
-        for index, text in enumerate(body if isinstance(body, list) else ()):
-            kept = classes and isinstance(node, ast.ClassDef) and index == 0
-            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and not kept:
-                text.value = ast.Constant("")
-    lines = [(type(node).__name__, getattr(node, "lineno", 0)) for node in ast.walk(tree)]
-    return ast.dump(tree), lines
-
-
-@pytest.mark.parametrize("classes", [True, False])
-def test_slimmed_source_does_the_same_in_the_same_lines(python_source, classes):
-    sources = [*(REPOSITORY / "pkg").rglob("*.py"), *(REPOSITORY / "wasm/python").rglob("*.py")]
-    assert len(sources) > 100
-    for source in sources:
-        content = source.read_bytes()
-        slim = python_source.slimmed(content, keep_classes=classes)
-        assert shape(slim, classes) == shape(content, classes), source
-        assert len(slim.splitlines()) == len(content.splitlines()), source
-
-
-def test_what_slimming_takes_away(python_source):
-    source = (
-        '"""Module."""\n# gone\nclass A:  # gone\n    """Kept: # not a comment."""\n\n'
-        '    def ü(self):\n        """Go\n        ne."""\n'
-        '        return "# kept", ("ü"  # gone\n)\n    x = 1\n    """Gone."""\n'
-        'def b(): """Gone."""; return 1  # gone\n'
-    )
-    slim = python_source.slimmed(source.encode()).decode()
-    assert slim == (
-        '""\n\nclass A:\n    """Kept: # not a comment."""\n\n'
-        '    def ü(self):\n        ""\n\n        return "# kept", ("ü"\n)\n    x = 1\n    ""\n'
-        'def b(): ""; return 1\n'
-    )
-    assert python_source.slimmed(source.encode(), keep_classes=False).decode() == slim.replace(
-        '"""Kept: # not a comment."""', '""'
-    )
-
-
 def test_byte_code_in_place_of_sources(wheels, tmp_path):
     files = {
         "thing/__init__.py": b"'''Doc.'''\nVALUE = 6 * 7\n",
@@ -215,3 +166,65 @@ def test_the_rest_of_the_core_does_without_what_is_left_out(web_assets, tmp_path
     # The checkout itself is importable here: nothing may be found there instead.
     blocked = "sys.modules.update(dict.fromkeys(['remotemedia.cli', 'remotemedia.testing']))\n"
     subprocess.run([sys.executable, "-B", "-c", "import sys\n" + blocked + code], check=True)
+
+
+PROGRAM = """
+import sys, traceback
+import numpy as np
+import remotemedia as rm
+
+print(sys.modules["remotemedia"].__file__, file=sys.stderr)
+pipeline = rm.Pipeline.load({
+    "version": "v1",
+    "metadata": {"name": "speech", "auto_negotiate": True},
+    "nodes": [
+        {"id": "mono", "node_type": "ChannelMix", "params": {"channels": 1}},
+        {"id": "vad", "node_type": "EnergyVAD", "is_output_node": True},
+        {"id": "level", "node_type": "AudioLevel"},
+        {"id": "to8k", "node_type": "AudioResample", "params": {"target_rate": 8000}},
+    ],
+    "connections": [
+        {"from": "mono", "to": each} for each in ("vad", "level", "to8k")
+    ],
+})
+print(pipeline.to_dict(), pipeline.to_mermaid(), sorted(pipeline.plan().formats.outputs.items(), key=str))
+noise = np.random.default_rng(1).standard_normal((2, 96000)).astype(np.float32) / 4
+noise[:, 30000:60000] = 0
+for packet in pipeline.run([rm.Audio(noise, 48000)]):
+    samples = packet.data.samples.tobytes() if isinstance(packet.data, rm.Audio) else b""
+    print(packet.node, packet.port, packet.sequence, packet.sub_sequence, packet.data, samples)
+for wrong in ({"nodes": [{"id": "a", "node_type": "Nothing"}]}, {"version": "v1", "nodes": 1}):
+    try:
+        rm.Pipeline.load(wrong).validate()
+    except rm.RemoteMediaError as error:
+        print(error)
+        for frame in traceback.extract_tb(error.__traceback__):
+            print(frame.filename.rpartition("remotemedia")[2], frame.lineno, frame.name, frame.line)
+"""
+
+
+def test_what_a_page_gets_runs_like_the_checkout(web_assets, wheels, tmp_path):
+    package = REPOSITORY / "pkg"
+    wheel = tmp_path / "remotemedia-1-py3-none-any.whl"
+    sources = {
+        source.relative_to(package).as_posix(): source.read_bytes()
+        for source in package.rglob("*.py")
+    }
+    wheel.write_bytes(wheels.pack(sources, compress=False))
+    slim = tmp_path / "slim.zip"
+    slim.write_bytes(web_assets.Asset.of("remotemedia", wheel).raw)
+    assert slim.stat().st_size < wheel.stat().st_size * 0.6
+    said = {
+        where: subprocess.run(
+            [sys.executable, "-B", "-c", PROGRAM],
+            env={"PYTHONPATH": str(where)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for where in (package, slim)
+    }
+    for where, done in said.items():
+        assert done.stderr.startswith(str(where))
+    assert "unknown node_type 'Nothing'" in said[package].stdout
+    assert said[slim].stdout == said[package].stdout
