@@ -29,7 +29,7 @@ LOADED_WHEELS = ("micropip-*.whl", "numpy-*.whl", "scipy-*.whl")
 
 @dataclass(frozen=True)
 class Asset:
-    """One wheel as it travels: stored, then compressed as a whole."""
+    """One wheel as it travels: stored, then compressed as a whole, in xz form."""
 
     name: str
     file: str
@@ -49,7 +49,7 @@ class Asset:
             }
             files = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
         raw = wheels.pack(files, compress=False)
-        return cls(name, f"{wheel.name}.gz", raw, wheels.gzipped(raw))
+        return cls(name, f"{wheel.name}.xz", raw, wheels.xz(raw))
 
     def to_typescript(self) -> str:
         """Its row of the table; the URL literal is what bundlers look for."""
@@ -59,8 +59,7 @@ class Asset:
             f'    file: "{self.file}",\n'
             f'    url: new URL("./assets/{self.file}", import.meta.url),\n'
             f"    size: {len(self.packed)},\n"
-            f"    rawSize: {len(self.raw)},\n"
-            f'    sha256: "{hashlib.sha256(self.raw).hexdigest()}",\n'
+            f'    sha256: "{hashlib.sha256(self.packed).hexdigest()}",\n'
             "  },\n"
         )
 
@@ -89,16 +88,15 @@ def to_typescript(made: Iterable[Asset], version: str, pyodide: Path) -> str:
     sizes = {file.name: file.stat().st_size for file in loaded}
     return (
         "// Made by scripts/web_dist.py; do not edit, do not commit.\n\n"
-        "/** A Python wheel of this package: uncompressed, then gzipped as a whole. */\n"
+        "/** A Python wheel of this package: uncompressed, then in xz form as a whole. */\n"
         "export interface Asset {\n"
         "  name: string;\n"
-        "  /** Name of the wheel, with .gz behind it. */\n"
+        "  /** Name of the wheel, with .xz behind it. */\n"
         "  file: string;\n"
         "  url: URL;\n"
         "  /** Bytes to download. */\n"
         "  size: number;\n"
-        "  rawSize: number;\n"
-        "  /** Of the wheel itself, after gunzip; hexadecimal. */\n"
+        "  /** Of these bytes; hexadecimal. */\n"
         "  sha256: string;\n"
         "}\n\n"
         f'export const PYODIDE_VERSION = "{version}";\n\n'

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import importlib.util
 import io
+import lzma
 import marshal
 import re
 import zipfile
@@ -24,6 +25,14 @@ SITE_PACKAGES = "/lib/python3.14/site-packages/"
 STDLIB = "/lib/python314.zip/"
 # What only compilers and type checkers read.
 NOT_AT_RUN_TIME = (".pyi", ".pxd", ".h", ".a", ".c")
+
+# Of xz: whoever unpacks it needs so much memory.
+DICTIONARY = 1 << 20
+# What METADATA tells people, and those who develop the package.
+METADATA_FOR_PEOPLE = re.compile(
+    rb"(Author|Classifier|Description|Keywords|License|Project|Summary)\b"
+    rb"|Provides-Extra: dev$|.*\bextra == 'dev'"
+)
 
 Files = dict[str, bytes]
 
@@ -48,11 +57,19 @@ def pack(files: Mapping[str, bytes], *, compress: bool) -> bytes:
 
 
 def gzipped(raw: bytes) -> bytes:
-    """The bytes in gzip form, without a time in them.
-
-    Smaller than a deflated archive: what the files have in common is found across them.
-    """
+    """The bytes in gzip form, without a time in them: as servers send text."""
     return gzip.compress(raw, 9, mtime=0)
+
+
+def xz(raw: bytes) -> bytes:
+    """The bytes in xz form, without a sum to check.
+
+    An archive of stored files becomes a fifth smaller than in gzip form, which finds what files
+    have in common only within 32 KiB.
+    """
+    options = {"preset": 9 | lzma.PRESET_EXTREME, "dict_size": DICTIONARY, "pb": 0}
+    filters = [{"id": lzma.FILTER_LZMA2, **options}]
+    return lzma.compress(raw, lzma.FORMAT_XZ, lzma.CHECK_NONE, filters=filters)
 
 
 def keep(files: Mapping[str, bytes], wanted: Callable[[str], bool]) -> Files:
@@ -70,7 +87,9 @@ def keep(files: Mapping[str, bytes], wanted: Callable[[str], bool]) -> Files:
         if name.endswith(".dist-info/entry_points.txt"):
             kept[name] = entry_points(kept[name].decode(), kept).encode()
         elif name.endswith(".dist-info/METADATA"):
-            kept[name] = kept[name].partition(b"\n\n")[0] + b"\n"
+            lines = kept[name].partition(b"\n\n")[0].splitlines()
+            lines = [line for line in lines if not METADATA_FOR_PEOPLE.match(line)]
+            kept[name] = b"\n".join([*lines, b""])
     for name in list(kept):
         if name.endswith(".dist-info/RECORD"):
             kept[name] = "".join(f"{each},,\n" for each in sorted(kept)).encode()

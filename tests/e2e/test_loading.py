@@ -25,7 +25,7 @@ def free_site(folders: dict[str, Path]) -> Iterator[Site]:
 
 def wheel_address(site: Site, name: str = "remotemedia") -> str:
     folder = site.folders["/web/"] / "assets"
-    (file,) = folder.glob(f"{name}-*.whl.gz")
+    (file,) = folder.glob(f"{name}-*.whl.xz")
     return f"/web/assets/{file.name}"
 
 
@@ -107,7 +107,7 @@ def test_a_corrupted_wheel(site: Site, open_page: Open) -> None:
     assert file is not None
     good = file.read_bytes()
     broken = good[:5_000] + bytes([good[5_000] ^ 1]) + good[5_001:]
-    site.special[address] = lambda: Answer(200, broken, "application/gzip")
+    site.special[address] = lambda: Answer(200, broken, "application/x-xz")
     error = page.evaluate("window.loadError", MANIFEST)
     assert error["code"] == "load"
     assert address in error["message"]
@@ -121,7 +121,7 @@ def test_an_older_wheel_says_that_the_versions_differ(site: Site, open_page: Ope
     other = site.find(wheel_address(site, "pyyaml"))
     assert other is not None
     content = other.read_bytes()
-    site.special[wheel_address(site)] = lambda: Answer(200, content, "application/gzip")
+    site.special[wheel_address(site)] = lambda: Answer(200, content, "application/x-xz")
     error = page.evaluate("window.loadError", MANIFEST)
     assert "SHA-256" in error["message"]
     assert "of one version" in error["message"]

@@ -45,7 +45,7 @@ def outcome(folders: dict[str, Path], chromium: Browser) -> Iterator[dict[str, A
     traces = subprocess.run(programs, check=True, capture_output=True).stdout
     assets = folders["/web/"] / "assets"
     given = {
-        "wheels": [f"/web/assets/{file.name}" for file in sorted(assets.glob("*.whl.gz"))],
+        "wheels": [f"/web/assets/{file.name}" for file in sorted(assets.glob("*.whl.xz"))],
         "files": sorted(file.name for file in TESTS.glob("*.py")),
         "traces": "/traces",
     }

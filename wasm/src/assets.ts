@@ -3,9 +3,8 @@ import { RemoteMediaError, messageOf } from "./errors.ts";
 import type { AssetRequest } from "./protocol.ts";
 
 const CACHE = "remotemedia-assets";
-const GZIP_MAGIC = [0x1f, 0x8b];
 
-/** The raw bytes of an asset, whatever compression it travelled in. */
+/** The bytes of an asset, as they are on the server. */
 export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayBuffer>> {
   if (globalThis.crypto?.subtle === undefined) {
     throw new RemoteMediaError(
@@ -20,7 +19,7 @@ export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayB
     if ((await sha256(kept)) === asset.sha256) return kept;
     await cache?.delete(key).catch(() => false);
   }
-  const bytes = await unpack(await download(asset.url), asset.url);
+  const bytes = await download(asset.url);
   const actual = await sha256(bytes);
   if (actual !== asset.sha256) {
     throw new RemoteMediaError(
@@ -61,20 +60,6 @@ export async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
     return new Uint8Array(await answer.arrayBuffer());
   } catch (error) {
     throw new RemoteMediaError(`${url}: the download broke off (${messageOf(error)}): try again`, {
-      code: "load",
-      cause: error,
-    });
-  }
-}
-
-async function unpack(bytes: Uint8Array<ArrayBuffer>, url: string): Promise<Uint8Array<ArrayBuffer>> {
-  // Some servers have unpacked it already, by Content-Encoding.
-  if (bytes[0] !== GZIP_MAGIC[0] || bytes[1] !== GZIP_MAGIC[1]) return bytes;
-  try {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch (error) {
-    throw new RemoteMediaError(`${url} is corrupted: it cannot be decompressed (${messageOf(error)})`, {
       code: "load",
       cause: error,
     });

@@ -8,7 +8,7 @@ import type { Progress } from "./types.ts";
 export interface AssetRequest {
   name: string;
   url: string;
-  /** Of the wheel itself, uncompressed. */
+  /** Of the bytes that travel. */
   sha256: string;
   size: number;
 }

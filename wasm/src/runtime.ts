@@ -9,7 +9,6 @@ import type { Progress } from "./types.ts";
 interface Pyodide {
   loadPackage(names: string[], options?: { messageCallback?: (message: string) => void }): Promise<{ name: string }[]>;
   lockfile: { packages: Record<string, { name: string }> };
-  unpackArchive(buffer: Uint8Array, format: string, options: { extractDir: string }): void;
   pyimport(name: string): { boot(host: Host): Receive };
   setInterruptBuffer(buffer: Uint8Array): void;
   runPython(code: string): unknown;
@@ -135,10 +134,23 @@ function watchPolicy(): string[] {
   return found;
 }
 
+// Browsers know no xz, but Python does.
+const UNPACK = `
+import importlib, io, lzma, sysconfig, zipfile
+
+def unpack(wheels):
+    for wheel in wheels:
+        raw = io.BytesIO(lzma.decompress(wheel.to_bytes()))
+        zipfile.ZipFile(raw).extractall(sysconfig.get_path("purelib"))
+    importlib.invalidate_caches()
+
+unpack
+`;
+
 function unpack(python: Pyodide, wheels: Uint8Array[]): void {
-  const extractDir = python.runPython("import sysconfig; sysconfig.get_path('purelib')") as string;
-  for (const wheel of wheels) python.unpackArchive(wheel, "zip", { extractDir });
-  python.runPython("import importlib; importlib.invalidate_caches()");
+  const run = python.runPython(UNPACK) as { (wheels: Uint8Array[]): void; destroy(): void };
+  run(wheels);
+  run.destroy();
 }
 
 async function loadPackages(python: Pyodide, names: string[]): Promise<string[]> {

@@ -82,13 +82,11 @@ location / {{
         text/javascript mjs;
         application/wasm wasm;
         application/zip whl;
-        application/gzip gz;
+        application/x-xz xz;
     }}
 {nginx}
 }}
 ```
-
-Do not let a server send `.gz` files with `Content-Encoding`: the page unpacks them itself.
 """
     if isolated and has_worker:
         text += f"""

@@ -27,7 +27,6 @@ ALWAYS = {
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
-    # Never Content-Encoding: the page wants the bytes as they are, and unpacks them itself.
     ".gz": "application/gzip",
     ".html": "text/html; charset=utf-8",
     ".ico": "image/x-icon",
@@ -47,6 +46,7 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".whl": "application/zip",
     ".woff2": "font/woff2",
+    ".xz": "application/x-xz",
     ".yaml": "application/yaml",
     ".zip": "application/zip",
 }

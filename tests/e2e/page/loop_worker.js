@@ -14,10 +14,10 @@ async function run({ wheels, files, traces }) {
   const python = await loadPyodide({ indexURL: "/pyodide/" });
   await python.loadPackage(["micropip", "numpy"], { messageCallback: () => {} });
   const extractDir = python.runPython("import site; site.getsitepackages()[0]");
+  const unxz = python.runPython("import lzma; lambda packed: lzma.decompress(packed.to_bytes())");
   for (const wheel of wheels) {
-    const { body } = await answerOf(wheel);
-    const content = await new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-    python.unpackArchive(new Uint8Array(content), "zip", { extractDir });
+    const raw = unxz(new Uint8Array(await (await answerOf(wheel)).arrayBuffer()));
+    python.unpackArchive(raw.getBuffer().data, "zip", { extractDir });
   }
   python.FS.mkdirTree("/tests");
   for (const file of files) {

@@ -12,7 +12,7 @@ FILES = {
     "clip.wav": bytes(range(256)),
     "empty.txt": b"",
     "assets/index-D3adB_ef.js": b"app;",
-    "assets/remotemedia-0.1.0-py3-none-any.whl-CqZ3dK-7.gz": b"\x1f\x8b packed",
+    "assets/remotemedia-0.1.0-py3-none-any.whl-CqZ3dK-7.xz": b"\xfd7zXZ packed",
     "pyodide/pyodide.mjs": b"export {};",
     "pyodide/pyodide.asm.wasm": b"\0asm",
     "pyodide/numpy-2.4.3-cp314-cp314-pyemscripten_2026_0_wasm32.whl": b"PK",

@@ -113,7 +113,7 @@ def test_without_isolation(plain_client):
             "/pyodide/numpy-2.4.3-cp314-cp314-pyemscripten_2026_0_wasm32.whl",
             "application/zip",
         ),
-        ("/assets/remotemedia-0.1.0-py3-none-any.whl-CqZ3dK-7.gz", "application/gzip"),
+        ("/assets/remotemedia-0.1.0-py3-none-any.whl-CqZ3dK-7.xz", "application/x-xz"),
         ("/clip.wav", "audio/wav"),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_is_named_by_its_hash_is_kept(client):
         "index.html",
         "pyodide/pyodide.mjs",
         "assets/index.js",
-        "assets/remotemedia-0.1.0-py3-none-any.whl.gz",
+        "assets/remotemedia-0.1.0-py3-none-any.whl.xz",
         "other/assets/index-D3adB_ef.js",
     ],
 )

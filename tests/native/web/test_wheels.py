@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import csv
-import gzip
 import hashlib
 import importlib
 import io
+import lzma
 import subprocess
 import sys
 import zipfile
@@ -69,8 +69,8 @@ def check_record(files, *, hashed=True):
 
 def test_our_wheel_without_what_no_page_can_use(web_assets, wheels, wheel, tmp_path):
     asset = web_assets.Asset.of("remotemedia", wheel)
-    assert asset.file == "remotemedia-1-py3-none-any.whl.gz"
-    assert gzip.decompress(asset.packed) == asset.raw
+    assert asset.file == "remotemedia-1-py3-none-any.whl.xz"
+    assert lzma.decompress(asset.packed) == asset.raw
     raw = tmp_path / "raw.whl"
     raw.write_bytes(asset.raw)
     files = wheels.unpack(raw)
@@ -92,6 +92,19 @@ def test_our_wheel_without_what_no_page_can_use(web_assets, wheels, wheel, tmp_p
     assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
 
 
+def test_what_is_left_of_the_metadata(wheels):
+    metadata = (
+        b"Metadata-Version: 2.5\nName: a\nVersion: 1\nSummary: for people\nLicense-File: LICENSE\n"
+        b"Requires-Dist: numpy>=2\nProvides-Extra: dev\nRequires-Dist: b; extra == 'dev'\n"
+        b"Provides-Extra: devices\nRequires-Dist: c; extra == 'devices'\n\n# For people\n"
+    )
+    kept = wheels.keep({f"{INFO}/METADATA": metadata}, lambda path: True)
+    assert kept[f"{INFO}/METADATA"].decode() == (
+        "Metadata-Version: 2.5\nName: a\nVersion: 1\nRequires-Dist: numpy>=2\n"
+        "Provides-Extra: devices\nRequires-Dist: c; extra == 'devices'\n"
+    )
+
+
 def test_the_same_content_gives_the_same_bytes(web_assets, wheel, tmp_path):
     other = tmp_path / "other" / wheel.name
     other.parent.mkdir()
@@ -107,9 +120,9 @@ def test_the_table_for_bundlers(web_assets, wheel, tmp_path):
         (tmp_path / name).write_bytes(b"1234")
     asset = web_assets.Asset.of("remotemedia", wheel)
     text = web_assets.to_typescript([asset], "314.0.3", tmp_path)
-    url = 'new URL("./assets/remotemedia-1-py3-none-any.whl.gz", import.meta.url)'
+    url = 'new URL("./assets/remotemedia-1-py3-none-any.whl.xz", import.meta.url)'
     assert f"    url: {url},\n    size: {len(asset.packed)},\n" in text
-    assert f'    sha256: "{hashlib.sha256(asset.raw).hexdigest()}",\n' in text
+    assert f'    sha256: "{hashlib.sha256(asset.packed).hexdigest()}",\n' in text
     assert 'export const PYODIDE_VERSION = "314.0.3";' in text
     assert '"numpy-1.whl": 4' in text
 
@@ -187,7 +200,8 @@ pipeline = rm.Pipeline.load({
         {"from": "mono", "to": each} for each in ("vad", "level", "to8k")
     ],
 })
-print(pipeline.to_dict(), pipeline.to_mermaid(), sorted(pipeline.plan().formats.outputs.items(), key=str))
+print(pipeline.to_dict(), pipeline.to_mermaid())
+print(sorted(pipeline.plan().formats.outputs.items(), key=str))
 noise = np.random.default_rng(1).standard_normal((2, 96000)).astype(np.float32) / 4
 noise[:, 30000:60000] = 0
 for packet in pipeline.run([rm.Audio(noise, 48000)]):
