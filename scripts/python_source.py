@@ -38,7 +38,7 @@ def slimmed(source: bytes, *, keep_classes: bool = True) -> bytes:
     source : bytes
         Of a module.
     keep_classes : bool
-        Leave the docstrings of classes: a node's is shown to people.
+        Leave the first paragraph of the docstrings of classes: a node's is shown to people.
     """
     before = ast.parse(source)
     tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
@@ -79,6 +79,14 @@ class _Text:
         equals = self.lines[last - 1][end : end + 3] == b" = "
         begin = row, column + len(argument.arg.encode())
         return {(begin, (last, end + 3 * equals)): b"=" * equals}
+
+    def first_paragraph(self, docstring: ast.stmt) -> Edits:
+        """The docstring without what comes behind its first empty line."""
+        (first, _), (last, end) = _span(docstring)
+        for row in range(first + 1, last):
+            if not self.lines[row - 1].strip():
+                return {((row - 1, len(self.lines[row - 2].rstrip())), (last, end)): b'"""'}
+        return {}
 
     def edited(self, edits: Edits) -> bytes:
         """The source with the edits made, and as many lines as before."""
@@ -126,12 +134,9 @@ def _unread(tree: ast.Module, text: _Text, keep_classes: bool) -> Edits:
             body = getattr(parent, field, None)
             if not isinstance(body, list):
                 continue
-            gone = [
-                statement
-                for index, statement in enumerate(body)
-                if _has_no_effect(statement, fields)
-                and not (keep_classes and isinstance(parent, ast.ClassDef) and index == 0)
-            ]
+            gone = [statement for statement in body if _has_no_effect(statement, fields)]
+            if keep_classes and isinstance(parent, ast.ClassDef) and gone[:1] == body[:1]:
+                edits |= text.first_paragraph(gone.pop(0))
             for statement in gone:
                 # A body, unlike a module, cannot be empty.
                 needed = statement is body[0] and len(gone) == len(body) and parent is not tree

@@ -21,7 +21,8 @@ NOT_IN_A_PAGE = (
     "remotemedia/testing/",
     "remotemedia_native/",
 )
-WITH_DOCSTRINGS = "remotemedia/nodes/"  # those of the classes: the page shows them
+# Those of the classes: the page shows them, and the JSON Schema of manifests has them.
+WITH_DOCSTRINGS = ("remotemedia/manifest/model.py", "remotemedia/nodes/")
 # Pyodide's files that a page may load; their sizes are what progress is reckoned with.
 LOADED_FILES = ("pyodide.*", "python_stdlib.zip", "pyodide-lock.json")
 LOADED_WHEELS = ("micropip-*.whl", "numpy-*.whl", "scipy-*.whl")

@@ -182,9 +182,11 @@ def test_the_rest_of_the_core_does_without_what_is_left_out(web_assets, tmp_path
 
 
 PROGRAM = """
-import sys, traceback
+import importlib, inspect, sys, traceback
 import numpy as np
 import remotemedia as rm
+from remotemedia.manifest import json_schema
+from remotemedia.nodes import TABLE
 
 print(sys.modules["remotemedia"].__file__, file=sys.stderr)
 pipeline = rm.Pipeline.load({
@@ -207,6 +209,11 @@ noise[:, 30000:60000] = 0
 for packet in pipeline.run([rm.Audio(noise, 48000)]):
     samples = packet.data.samples.tobytes() if isinstance(packet.data, rm.Audio) else b""
     print(packet.node, packet.port, packet.sequence, packet.sub_sequence, packet.data, samples)
+print(json_schema())
+for name, target in TABLE.items():
+    module, _, cls = target.partition(":")
+    text = inspect.getdoc(getattr(importlib.import_module(module), cls))
+    print(name, text.partition("\\n\\n")[0])
 for wrong in ({"nodes": [{"id": "a", "node_type": "Nothing"}]}, {"version": "v1", "nodes": 1}):
     try:
         rm.Pipeline.load(wrong).validate()
