@@ -105,3 +105,18 @@ class SlowAny(rm.Node):
     async def process(self, data: rm.Data) -> rm.Data:
         await sleep(self.clock, 10_000)
         return data
+
+
+@rm.node("TestForwardSlow")
+class ForwardSlow(rm.Node):
+    """Async: hands a text on after 1 ms; no tail."""
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        self.clock = ctx.clock
+
+    async def process(self, text: rm.Text) -> rm.Text:
+        await sleep(self.clock, 1_000)
+        return text

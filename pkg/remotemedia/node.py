@@ -79,8 +79,8 @@ class ConversionCost(NamedTuple):
 
 def _no_timers(delay_us: int, token: str = "") -> Timer:
     raise AsyncGraphError(
-        "a node sets a timer, so this graph needs an event loop: "
-        "use 'async for packet in pipeline.arun(inputs)'"
+        "a node sets a timer: it must have a wake() method, and its graph needs an event loop "
+        "(use 'async for packet in pipeline.arun(inputs)')"
     )
 
 
@@ -357,7 +357,12 @@ class FunctionNode(Node):
 
     def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
         super().__init__(params, **fields)
-        self._arguments = msgspec.structs.asdict(self.params)
+        self.update(self.params)
+
+    def update(self, params: Any) -> None:
+        """Other arguments, from the next call on."""
+        self.params = params
+        self._arguments = msgspec.structs.asdict(params)
 
 
 def function_node(function: Callable[..., Any]) -> type[Node]:
@@ -393,6 +398,7 @@ def function_node(function: Callable[..., Any]) -> type[Node]:
     body: dict[str, Any] = {
         "function": staticmethod(function),
         "Params": params,
+        "live_params": params.__struct_fields__,
         "process": _process_method(function, bool(fields)),
         "__doc__": function.__doc__,
         "__module__": function.__module__,

@@ -10,7 +10,7 @@ import msgspec
 
 from remotemedia.clock import Clock
 from remotemedia.data import Data, Packet
-from remotemedia.errors import ManifestError, Problem, UnavailableError
+from remotemedia.errors import ManifestError, Problem, UnavailableError, nearest
 from remotemedia.executors import find_executor
 from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
@@ -110,17 +110,71 @@ class Pipeline:
     def connect(self, source: str, target: str, *, queue: Queue | None = None) -> Self:
         """Connect ``"node"`` or ``"node:port"`` to another; gives the pipeline back, to chain."""
         connection = Connection(source=source, target=target, queue=queue)
-        self._change(connections=(*self._manifest.connections, connection))
-        return self
+        return self._change(connections=(*self._manifest.connections, connection))
+
+    def remove(self, node_id: str) -> Self:
+        """Take a node out, and its connections."""
+        self._index(node_id)
+        return self._change(
+            nodes=tuple(node for node in self._manifest.nodes if node.id != node_id),
+            connections=tuple(
+                each
+                for each in self._manifest.connections
+                if node_id not in (each.source_node, each.target_node)
+            ),
+        )
+
+    def disconnect(self, source: str, target: str) -> Self:
+        """Take the connection out between ``"node"`` or ``"node:port"`` and another.
+
+        Raises
+        ------
+        ManifestError
+            There is none.
+        """
+        left = tuple(
+            each
+            for each in self._manifest.connections
+            if not (_is_end(each.source, source) and _is_end(each.target, target))
+        )
+        if len(left) == len(self._manifest.connections):
+            raise ManifestError([Problem(f"there is no connection from {source} to {target}")])
+        return self._change(connections=left)
+
+    def replace(self, node_id: str, node_type: str, **params: object) -> Self:
+        """Put another node in the place of one; its connections stay."""
+        index = self._index(node_id)
+        old = self._manifest.nodes[index]
+        new = msgspec.structs.replace(old, node_type=node_type, params=params)
+        nodes = (*self._manifest.nodes[:index], new, *self._manifest.nodes[index + 1 :])
+        return self._change(nodes=nodes)
+
+    def set_params(self, node_id: str, **params: object) -> Self:
+        """Change some parameters of a node."""
+        old = self._manifest.nodes[self._index(node_id)]
+        return self.replace(node_id, old.node_type, **{**old.params, **params})
+
+    def copy(self) -> Pipeline:
+        """Another pipeline with the same nodes and connections."""
+        return Pipeline(self._manifest)
+
+    def _index(self, node_id: str) -> int:
+        for index, node in enumerate(self._manifest.nodes):
+            if node.id == node_id:
+                return index
+        known = [node.id for node in self._manifest.nodes]
+        hint = nearest(node_id, known) or f" (nodes: {', '.join(known)})"
+        raise ManifestError([Problem(f"there is no node {node_id!r}{hint}")])
 
     def _free_id(self, base: str) -> str:
         taken = {node.id for node in self._manifest.nodes}
         numbers = (f"{base}-{number}" for number in range(2, len(taken) + 3))
         return next(name for name in (base, *numbers) if name not in taken)
 
-    def _change(self, **changes: object) -> None:
+    def _change(self, **changes: object) -> Self:
         self._manifest = msgspec.structs.replace(self._manifest, **changes)
         self._graph = self._resolved = None
+        return self
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -271,4 +325,10 @@ class Pipeline:
             close_timeout_ms=close_timeout_ms,
             policy=policy,
             max_latency_ms=max_latency_ms,
+            pipeline=self,
         )
+
+
+def _is_end(end: str, given: str) -> bool:
+    """Whether ``"node"`` or ``"node:port"`` names this end of a connection."""
+    return given in (end, end.partition(":")[0])

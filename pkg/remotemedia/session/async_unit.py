@@ -11,6 +11,7 @@ from typing import Any
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import NodeOutputError
 from remotemedia.node import Emit
+from remotemedia.session.boundary import Boundary
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.island import describe_output, iterate, no_such_port
 from remotemedia.session.policies.policed import Pause
@@ -40,10 +41,14 @@ class AsyncUnit(Unit):
             if self._cut is not None or self.stopped:
                 raise asyncio.CancelledError  # the node took its cancellation for an answer
             self._in_call = False
-        if self.inbox.paused:
-            return
-        self._in_call = True
-        await self._tail()
+        if not self.inbox.paused:
+            await self.end_nodes({self.step.id})
+
+    async def end_nodes(self, nodes: Set[str]) -> None:
+        """Let the tail out."""
+        if self.step.id in nodes:
+            self._in_call = True
+            await self._tail()
 
     def drop(self, nodes: Set[str]) -> None:
         """Cancel the call in flight."""
@@ -105,29 +110,43 @@ class AsyncUnit(Unit):
         step.latency.record(elapsed)
 
     async def _tail(self) -> None:
+        step = self.step
+        if step.timers is not None:
+            step.timers.clear()
         try:
-            for port, adapter in self.step.adapters.items():
+            for port, adapter in step.adapters.items():
                 for item in adapter.finish():
-                    (call,) = self.wiring.arrivals[self.step.id, port].calls
+                    (call,) = self.wiring.arrivals[step.id, port].calls
                     await self._process(call, self._tail_origin(), item)
-            if self.step.timers is not None:
-                self.step.timers.clear()
-            if self.step.outer is not None:
-                async for item in self.step.outer.finish():
-                    await self._emit(item, self._tail_origin())
-            result = self.step.node.finish()
-            if hasattr(result, "__aiter__"):
-                async for item in result:
-                    await self._emit(item, self._tail_origin())
-                return
-            if inspect.isawaitable(result):
-                result = await result
-            await self._emit_all(result, self._tail_origin())
+            items = self._tail_items()
+            for name, filters in step.output_filters.items():
+                for each in filters:
+                    items = each.each_awaited(items, name, step.default)
+            async for item in items:
+                await self._emit(item, self._tail_origin())
         except (Exception, asyncio.CancelledError) as error:
             if self._is_cancelled(error):
                 raise
-            self.step.errors += 1
-            self._fail(self.step, error)
+            step.errors += 1
+            self._fail(step, error)
+
+    async def _tail_items(self) -> AsyncIterator[Any]:
+        step = self.step
+        if step.outer is not None:
+            async for item in step.outer.finish():
+                yield item
+        result = step.node.finish()
+        if hasattr(result, "__aiter__"):
+            async for item in result:
+                yield item
+            return
+        if inspect.isawaitable(result):
+            result = await result
+        items = () if result is None else iterate(result)
+        if items is None:
+            raise NodeOutputError(describe_output(step, result), node=step.id)
+        for item in items:
+            yield item
 
     def _is_cancelled(self, error: BaseException) -> bool:
         """Whether the unit is; else the node met a cancellation in its own affairs: a failure."""
@@ -171,6 +190,15 @@ class SourceUnit(AsyncUnit):
         await self._produce()
         await self._tail()
 
+    async def pause(self, draining: list[Boundary]) -> None:
+        """A source is not paused: it is stopped when it is taken out."""
+
+    async def end_nodes(self, nodes: Set[str]) -> None:
+        """Stop the source."""
+        if self.step.id in nodes and self.task is not None:
+            self.stop()
+            await asyncio.wait([self.task])
+
     def drop(self, nodes: Set[str]) -> None:
         """What the source emits from now on is of the new generation; it is not stopped."""
         Unit.drop(self, nodes)
@@ -185,7 +213,7 @@ class SourceUnit(AsyncUnit):
         sequence = 0
         try:
             then = clock()
-            async for item in items:
+            async for item in self._passing(items):
                 step.latency.record(clock() - then)
                 now_us = self._hooks.timer.wall_us()
                 self.packet = Packet(
@@ -201,6 +229,27 @@ class SourceUnit(AsyncUnit):
             self._fail(step, error)
         finally:
             await items.aclose()  # type: ignore[attr-defined]
+
+    async def _passing(self, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """What of the source's items is let through."""
+        step = self.step
+        async for item in items:
+            if step.state == "disabled":
+                step.dropped["disabled"] = step.dropped.get("disabled", 0) + 1
+                continue
+            if not step.output_filters:
+                yield item
+                continue
+            passing = _one(item)
+            for name, filters in step.output_filters.items():
+                for each in filters:
+                    passing = each.each_awaited(passing, name, step.default)
+            async for decided in passing:
+                yield decided
+
+
+async def _one(item: Any) -> AsyncIterator[Any]:
+    yield item
 
 
 async def _items_of(source: Any) -> AsyncIterator[Any]:

@@ -137,6 +137,11 @@ class Boundary(Outlet):
                 turn.set_result(None)
                 self._count_dropped(reason, 1)
 
+    def shut(self) -> None:
+        """Nobody reads it any more: what waits is lost, and what comes is."""
+        self.capacity, self.overflow = 0, "removed"
+        self.clear("removed")
+
     def remove(self, packet: Packet, reason: str) -> None:
         """Drop one that waits in the queue."""
         index = next(i for i, other in enumerate(self.packets) if other is packet)
@@ -162,6 +167,15 @@ class Boundary(Outlet):
             self.max_depth,
         )
 
+    def go_on(self, before: EdgeMetrics) -> None:
+        """Count on from another queue of the same edge, which is empty."""
+        self.entered += before.entered
+        self.delivered += before.delivered
+        self.max_depth = max(self.max_depth, before.max_depth)
+        for reason, count in before.dropped.items():
+            self._count_dropped(reason, count)
+        self._count_dropped("removed", before.in_flight)
+
     # -- what a queue with other limits does otherwise ---------------------------------------
 
     def _filled(self) -> bool:
@@ -170,7 +184,7 @@ class Boundary(Outlet):
     def _overflow(self, packet: Packet) -> None:
         """Lose what the policy says; the queue is full."""
         policy = self.overflow
-        if policy == "drop_newest":
+        if policy in ("drop_newest", "removed"):
             self._count_dropped(policy, 1)
             return
         while len(self.packets) > self.ahead and (policy == "latest" or self._filled()):

@@ -1,7 +1,8 @@
 """Call: what a chain calls for an input port, the node's `process` in what was put around it.
 
-From the inside: the node, its policy, its state (bypass, disabled), taps of its outputs, the watch
-over the format, the check of the format, taps of the port. Nothing of it is there unless it is
+From the inside: the node, its policy, the join of its inputs, or what its state (bypass, disabled)
+puts in its place; intercepts and taps of its outputs, the watch over the format, the check of the
+format, intercepts and taps of the port. Nothing of it is there unless it is
 used; what changes while the session runs, changes by composing the call anew.
 """
 
@@ -20,7 +21,7 @@ from remotemedia.session.adapter import Adapter, adapted
 from remotemedia.session.chain import Step
 from remotemedia.session.guard import describe, make_guard, refuse
 from remotemedia.session.policies.join import has_process_joined
-from remotemedia.session.timers import JOIN, WAKE
+from remotemedia.session.timers import JOIN, OUT, WAKE
 
 Call = Callable[[Data], Any]
 State = Literal["enabled", "bypass", "disabled"]
@@ -53,21 +54,35 @@ class Port(NamedTuple):
 def compose(step: Step, port: Port) -> Call:
     """The call of a port, as things are now."""
     call = port.process
-    if step.state != "enabled":
+    own = port.name.startswith("\0")  # of the session
+    if step.state != "enabled" and not port.name.startswith(OUT):
         call = _instead(step, port)
-    elif port.name != WAKE:
+    elif not own:
         if step.policy is not None:
             call = step.policy.wrap(call)
         if step.outer is not None:
             call = step.outer.wrap(call, port.name, _together(step))
+    for name, filters in step.output_filters.items():
+        for each in filters:
+            call = each.behind(call, name, step.default)
     if step.output_taps and not is_async(step.node):
         call = _tapped_behind(call, step)
     if type(step.node).reconfigure is not Node.reconfigure:
         call = _watched(call, step, port.name)
     if port.checked:
         call = _checked(call, step, port)
+    for each in step.input_filters.get(port.name, ()):
+        call = each.before(call)
     taps = step.input_taps.get(port.name)
     return _tapped_before(call, taps) if taps else call
+
+
+def tail_of(result: Any, step: Step) -> Any:
+    """What a synchronous node returned at its end, as it leaves it."""
+    for name, filters in step.output_filters.items():
+        for each in filters:
+            result = each.each(result, name, step.default)
+    return tapped(result, step) if step.output_taps else result
 
 
 def tapped(result: Any, step: Step) -> Any:
@@ -208,6 +223,20 @@ def wake_of(step: Step) -> Call:
     return lambda token: outer.expire() if token.text == JOIN else own(token.text)  # type: ignore[attr-defined]
 
 
+def publish_of(step: Step, name: str) -> Call:
+    """What is done with an item that is put in behind an output port."""
+
+    async def answer(data: Data) -> Emit:
+        return Emit(name, data)
+
+    return answer if is_async(step.node) else lambda data: Emit(name, data)
+
+
+def sets_timers(node: Node) -> bool:
+    """Whether a node may be woken by timers of its own."""
+    return type(node).wake is not Node.wake
+
+
 def can_wake(step: Step) -> bool:
-    """Whether there may be timers of the node."""
-    return step.outer is not None or type(step.node).wake is not Node.wake
+    """Whether there may be timers: the node's own, or of the join of its inputs."""
+    return step.outer is not None or sets_timers(step.node)

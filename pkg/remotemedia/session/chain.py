@@ -55,8 +55,12 @@ class Step:
         What stands around its calls.
     outer : Joined or None
         What stands around that.
+    input_filters, output_filters : mapping of port to tuple of Interceptor
+        Who decides about what arrives, and what leaves.
     input_taps, output_taps : mapping of port to tuple of callable
         Who is shown what arrives, and what leaves.
+    published : set of str
+        Output ports behind which something was put in.
     seen : dict of port to tuple
         The last format, for a node that wants to know when it changes.
     timers : Timers or None
@@ -72,12 +76,15 @@ class Step:
         "elsewhere",
         "errors",
         "id",
+        "input_filters",
         "input_taps",
         "latency",
         "node",
         "outer",
+        "output_filters",
         "output_taps",
         "policy",
+        "published",
         "routes",
         "seen",
         "state",
@@ -101,8 +108,11 @@ class Step:
         self.state = "enabled"
         self.policy: Any = None
         self.outer: Any = None
+        self.input_filters: dict[str, tuple[Any, ...]] = {}
+        self.output_filters: dict[str, tuple[Any, ...]] = {}
         self.input_taps: dict[str, tuple[Callable[[Data], None], ...]] = {}
         self.output_taps: dict[str, tuple[Callable[[Data], None], ...]] = {}
+        self.published: set[str] = set()
         self.seen: dict[str, tuple[object, ...]] = {}
         self.timers: Timers | None = None
 

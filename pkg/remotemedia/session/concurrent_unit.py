@@ -62,7 +62,7 @@ class ConcurrentUnit(AsyncUnit):
         while self._calls:
             await wait_in(self._changed)
         if not inbox.paused:
-            await self._tail()
+            await self.end_nodes({self.step.id})
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """Everything of it that runs."""

@@ -26,11 +26,22 @@ class Inbox:
         Whether the client may still send something.
     paused : bool
         Whether nothing may be taken for now.
+    draining : list of Boundary
+        When nothing waits in these any more, it is paused.
     waiters : list of Future
         See `wait_in`.
     """
 
-    __slots__ = ("_error", "ahead", "arrivals", "boundaries", "open", "paused", "waiters")
+    __slots__ = (
+        "_error",
+        "ahead",
+        "arrivals",
+        "boundaries",
+        "draining",
+        "open",
+        "paused",
+        "waiters",
+    )
 
     wanted = 1
     """How many packets of one boundary it may wait for."""
@@ -41,6 +52,7 @@ class Inbox:
         self.ahead = 0
         self.open = False
         self.paused = False
+        self.draining: list[Boundary] = []
         self.waiters: list[asyncio.Future[None]] = []
         self._error: BaseException | None = None
 
@@ -84,7 +96,21 @@ class Inbox:
 
     def take(self, boundary: Boundary) -> Packet:
         """The first packet of that boundary."""
-        return boundary.take()
+        packet = boundary.take()
+        if self.draining:
+            self.pause(self.draining)
+        return packet
+
+    def pause(self, draining: list[Boundary]) -> None:
+        """Give out nothing more once these are empty, and nobody waits to put something in."""
+        self.draining = draining
+        if not any(boundary.packets for boundary in draining):
+            self.draining, self.paused = [], True
+            self.wake()
+
+    def resume(self) -> None:
+        """Give out what waits."""
+        self.draining, self.paused = [], False
 
     def forget(self, boundary: Boundary, index: int) -> None:
         """A boundary has lost the packet that was the so-many-th in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -13,6 +14,7 @@ from remotemedia.executors import find_executor
 from remotemedia.negotiation import negotiate
 from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
+from remotemedia.session.failure import node_error
 
 
 def context(
@@ -27,6 +29,25 @@ def context(
         outputs={port: outputs[node_id, port] for port in node.outputs},
     )
     return msgspec.structs.replace(told, set_timer=set_timer) if set_timer is not None else told
+
+
+async def open_node(node_id: str, node: Node, told: Context) -> None:
+    """Open a node.
+
+    Raises
+    ------
+    RemoteMediaError
+        What it raised; a `NodeError` if that is none of ours.
+    """
+    try:
+        waiting = node.open(told)
+        if inspect.isawaitable(waiting):
+            await waiting
+    except Exception as error:
+        wrapped = node_error(node_id, type(node).__name__, error)
+        if wrapped is error:
+            raise
+        raise wrapped from error
 
 
 def discover(plan: Plan, node_id: str, node: Node) -> Plan:

@@ -31,13 +31,12 @@ def _node(node_type: str, step: Step) -> NodeMetrics:
     )
 
 
-def inner_edge(edge: Edge, links: Mapping[Edge, Link], steps: Mapping[str, Step]) -> EdgeMetrics:
+def inner_edge(edge: Edge, link: Link | None, steps: Mapping[str, Step]) -> EdgeMetrics:
     """An edge inside an island: what enters it is delivered at once.
 
     In the middle of a chain it has no counter of its own, but all that its target was given came
     by it, or from the client.
     """
-    link = links.get(edge)
     target = steps[edge.target]
     count = link.count if link is not None else target.calls - target.direct - target.elsewhere
     source, target_port = edge_ends(edge)
@@ -58,5 +57,5 @@ def snapshot(
     plan: Plan, steps: Mapping[str, Step], links: Mapping[Edge, Link], ends: list[EdgeMetrics]
 ) -> Metrics:
     """A session without boundaries; `ends` are the edges from and to the client."""
-    inner = [inner_edge(edge, links, steps) for edge in plan.graph.edges]
+    inner = [inner_edge(edge, links.get(edge), steps) for edge in plan.graph.edges]
     return Metrics(node_metrics(plan, steps), (*inner, *ends))

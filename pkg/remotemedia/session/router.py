@@ -24,7 +24,7 @@ from remotemedia.session.observer import Observers
 from remotemedia.session.policies import set_policy
 from remotemedia.session.policies.batch import BatchInbox
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
-from remotemedia.session.timers import JOIN, WAKE, Timers
+from remotemedia.session.timers import JOIN, OUT, WAKE, Timers
 from remotemedia.session.unit import Hooks, IslandUnit, Unit
 from remotemedia.session.wiring import Wiring
 
@@ -81,6 +81,8 @@ class Router:
     client : Inbox
         What the client reads.
     steps : dict of node id to Step
+    links : dict of Ends to Link
+        Of the edges that have one of their own.
     units : list of Unit
         In topological order.
     queues : Queues
@@ -108,7 +110,8 @@ class Router:
         self._observers = observers
         self._policy = policy
         self._interrupting = asyncio.Lock()
-        self._links: dict[Edge, Link] = {}
+        self.links: dict[Ends, Link] = {}
+        self.timers: dict[str, Timers] = {}  # of nodes that are not there yet
         self._unit_of: dict[str, Unit] = {}
         inboxes: dict[str, Inbox] = {}
         for members in plan.islands:
@@ -167,6 +170,7 @@ class Router:
             if known is None:
                 known = ClientBoundary(node, port, self.client, self._observers)
                 self.queues.outlets[node, port] = known
+            known.ended = False  # it may have been, before the graph was changed
             return known
 
         def to_node(edge: Edge) -> Boundary:
@@ -192,7 +196,7 @@ class Router:
                     self._entry(node_id, port, inboxes[node_id])
             if can_wake(step) and step.timers is None:
                 self._set_timers(step, inboxes[node_id])
-        self._links.update(wiring.links)
+        self.links.update({ends_of(edge): link for edge, link in wiring.links.items()})
         return wiring
 
     def _prepare(self, step: Step, plan: Plan) -> None:
@@ -239,20 +243,37 @@ class Router:
             found.ended = True  # by itself: that more may come is said by `Inbox.open`
         return found
 
+    def make_timers(self, node_id: str) -> Timers:
+        """The timers of a node; of one that is not there yet, they wait for it."""
+
+        def ring(token: str) -> None:
+            last = self.unit_of(node_id).packet
+            sequence = last.sequence if last is not None else 0
+            now_us = self._clock.wall_us()
+            packet = Packet(Text(token), node_id, WAKE, sequence, 0, now_us, self.generation)
+            self.queues.wakes[node_id].force(packet)  # timers are bounded
+
+        return Timers(node_id, self._clock, ring)
+
     def _set_timers(self, step: Step, inbox: Inbox) -> None:
         wakes = self.queues.wakes[step.id] = Boundary("", "", inbox, (step.id, WAKE))
         wakes.ended = True
-
-        def ring(token: str) -> None:
-            last = self.unit_of(step.id).packet
-            now_us = self._clock.wall_us()
-            sequence = last.sequence if last is not None else 0
-            packet = Packet(Text(token), step.id, WAKE, sequence, 0, now_us, self.generation)
-            wakes.force(packet)  # timers are bounded
-
-        step.timers = timers = Timers(step.id, self._clock, ring)
+        step.timers = timers = self.timers.pop(step.id, None) or self.make_timers(step.id)
         if step.outer is not None:
             step.outer.wake_at = lambda delay_us: timers.set(delay_us, JOIN)
+
+    def output(self, node_id: str, port: str) -> Boundary:
+        """Where something goes that is put in behind an output port."""
+        name = OUT + port
+        unit = self.unit_of(node_id)
+        if (node_id, name) not in unit.wiring.arrivals:
+            unit.watch(unit.wiring.publish(self.steps[node_id], port))
+        return self._entry(node_id, name, unit.inbox)
+
+    def recompose(self, step: Step) -> None:
+        """Call a node as things are now, if it is still there."""
+        if self.steps.get(step.id) is step:
+            self.unit_of(step.id).wiring.recompose(step)
 
     def unit_of(self, node_id: str) -> Unit:
         """The unit that a node is in."""
@@ -269,11 +290,10 @@ class Router:
             unit.inbox.open = False
             unit.inbox.wake()
 
-    async def interrupt(self, from_node: str | None) -> None:
-        """Drop what is in flight, from a node on; when this returns, it can no longer appear."""
+    async def interrupt(self, nodes: Set[str]) -> None:
+        """Drop what is in flight in some nodes; when this returns, it can no longer appear."""
         async with self._interrupting:  # a second one starts when the first has settled
             self.generation += 1
-            nodes = reached(self.plan, from_node)
             # First all at once, without giving any task a turn; then wait for what was cut off.
             for unit in self.units:
                 unit.generation = self.generation
@@ -316,7 +336,7 @@ class Router:
         for edge in self.plan.graph.edges:
             boundary = queues.edges.get(ends_of(edge))
             if boundary is None:
-                edges.append(inner_edge(edge, self._links, self.steps))
+                edges.append(inner_edge(edge, self.links.get(ends_of(edge)), self.steps))
             else:
                 edges.append(boundary.metrics(*edge_ends(edge)))
         edges += [

@@ -17,7 +17,7 @@ from collections.abc import (
 )
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from remotemedia.clock import Clock, SystemClock, deadline
 from remotemedia.data import Control, Data, Packet
@@ -33,14 +33,22 @@ from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, known_node, refusal
 from remotemedia.session.budget import Budget
+from remotemedia.session.bus import Bus
 from remotemedia.session.chain import Step
-from remotemedia.session.failure import Event, error_event, node_error, notice
-from remotemedia.session.inbox import Inbox, wait_in, wake_all
-from remotemedia.session.life import context, create_nodes, discover
+from remotemedia.session.change import change
+from remotemedia.session.failure import Event, error_event, notice
+from remotemedia.session.guard import refuse
+from remotemedia.session.inbox import wait_in, wake_all
+from remotemedia.session.life import context, create_nodes, discover, open_node
 from remotemedia.session.observer import Detach, Observer, Observers, Tap
-from remotemedia.session.router import Router
+from remotemedia.session.outputs import Events, Outputs
+from remotemedia.session.router import Router, reached
 from remotemedia.session.tap import add_tap
+from remotemedia.session.timers import OUT
 from remotemedia.session.unit import Hooks
+
+if TYPE_CHECKING:
+    from remotemedia.pipeline import Pipeline
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +78,8 @@ class Session:
     max_latency_ms : float, optional
         The latency budget: audio and video that is older, counted from when it was sent, is
         dropped, so that the session is never behind for longer. Counted as ``late``.
+    pipeline : Pipeline, optional
+        What the plan was made of; without it, the graph cannot be changed.
     """
 
     def __init__(
@@ -81,27 +91,31 @@ class Session:
         close_timeout_ms: int = CLOSE_TIMEOUT_MS,
         policy: Policy | None = None,
         max_latency_ms: float | None = None,
+        pipeline: Pipeline | None = None,
     ) -> None:
         self.plan = plan
+        self.close_timeout_us = close_timeout_ms * 1000
         self.clock: Clock = clock or SystemClock()
         self.dropped_events = 0
         self._policy = policy or Policy()
+        self._pipeline = pipeline.resolved if pipeline is not None else None
+        self._bus: Bus | None = None
+        self._changing = asyncio.Lock()
         self._budget: Budget | None = None
         if max_latency_ms is not None:
             self._budget = Budget(round(max_latency_ms * 1000), self.clock)
-        self._close_timeout_us = close_timeout_ms * 1000
-        self._nodes = create_nodes(plan, plan.graph.order)
+        self.nodes = create_nodes(plan, plan.graph.order)
         self._opened: dict[str, Node] = {}
-        self._observers = Observers(self._on_observer_failed)
+        self._observers = Observers(self.on_observer_failed)
         hooks = Hooks(
             self._on_failure,
             self._on_broken,
-            self._tell,
+            self.tell,
             profiling_clock,
             self.clock,
             self._budget,
         )
-        self._router = Router(plan, self._nodes, hooks, self.clock, self._observers, self._policy)
+        self.router = Router(plan, self.nodes, hooks, self.clock, self._observers, self._policy)
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._events: deque[Event] = deque()
         self._told: set[str | None] = set()
@@ -142,7 +156,7 @@ class Session:
         except BaseException:
             await self.aclose()
             raise
-        self._router.start()
+        self.router.start()
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +166,7 @@ class Session:
     @property
     def generation(self) -> int:
         """How often it was interrupted: the `Packet.generation` of what is sent now."""
-        return self._router.generation
+        return self.router.generation
 
     async def aclose(self) -> None:
         """Stop and close everything, within the deadline. What is in flight is dropped."""
@@ -160,22 +174,24 @@ class Session:
             return
         self._state = "closed"
         try:
-            for name in await self._router.stop(self.clock, self._close_timeout_us):
+            for name in await self.router.stop(self.clock, self.close_timeout_us):
                 error = SessionError(
                     f"{name.removeprefix('remotemedia:')} ignored its cancellation for "
-                    f"{self._close_timeout_us // 1000} ms and was left behind"
+                    f"{self.close_timeout_us // 1000} ms and was left behind"
                 )
                 self._note(Event("error", None, None, self._sequence, error, str(error)))
         finally:
             await self._close_nodes()
             wake_all(self._event_waiters)
+            if self._bus is not None:
+                self._bus.end()
 
     async def finish(self) -> None:
         """End of input: the tails come out, then `outputs` ends. Does not wait for that."""
         self._check_open()
         self._state = "finished"
         self._observers.finished()
-        self._router.finish()
+        self.router.finish()
 
     async def interrupt(self, from_node: str | None = None) -> None:
         """Barge-in: everything in flight is dropped; nothing older can appear after it returns.
@@ -197,14 +213,13 @@ class Session:
         if from_node is not None:
             known_node(self.plan, from_node)
         try:
-            async with deadline(self.clock, self._close_timeout_us):
-                await self._router.interrupt(from_node)
-            self._observers.interrupted(self._router.generation, from_node)
+            async with deadline(self.clock, self.close_timeout_us):
+                await self.router.interrupt(reached(self.plan, from_node))
+            self._observers.interrupted(self.router.generation, from_node)
         except TimeoutError as error:
             self._on_broken(error)
             raise SessionFailedError(
-                "interrupt: a node ignored its cancellation for "
-                f"{self._close_timeout_us // 1000} ms"
+                f"interrupt: a node ignored its cancellation for {self.close_timeout_us // 1000} ms"
             ) from error
 
     # -- data --------------------------------------------------------------------------------
@@ -237,7 +252,7 @@ class Session:
         sequence = self._sequence
         self._sequence += 1
         now_us = self.clock.wall_us()
-        generation = self._router.generation
+        generation = self.router.generation
         packets = [
             Packet(data, entry.node, entry.port, sequence, 0, now_us, generation)
             for entry in accepting
@@ -247,7 +262,7 @@ class Session:
         # To all entries at once: none may come too late because another one is full.
         waiting: list[Awaitable[None]] = []
         for packet in packets:
-            ingress = self._router.entry(packet.node, packet.port)
+            ingress = self.router.entry(packet.node, packet.port)
             if not ingress.offer(packet):
                 waiting.append(ingress.put(packet))
         if waiting:
@@ -257,7 +272,7 @@ class Session:
 
     def offer(self, data: Data, to: str | None = None) -> bool:
         """As `send`, without waiting: False if the session is full, and nothing was taken then."""
-        router = self._router
+        router = self.router
         accepting = self.accepting(data, to)
         entries = [router.entry(entry.node, entry.port) for entry in accepting]
         if data.__class__ is not Control and any(ingress.full for ingress in entries):
@@ -305,7 +320,7 @@ class Session:
         SessionFailedError
             The session broke; raised by the iterator.
         """
-        return Outputs(self._router.client, self._budget)
+        return Outputs(self.router.client, self._budget)
 
     async def stream(
         self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
@@ -325,7 +340,7 @@ class Session:
 
     def events(self) -> AsyncIterator[Event]:
         """What happens beside the packets, until the session is closed."""
-        return _Events(self)
+        return Events(self.next_event)
 
     async def next_event(self) -> Event | None:
         """The next event; None once the session is closed and all were read."""
@@ -337,7 +352,7 @@ class Session:
 
     def metrics(self) -> Metrics:
         """Counts and latencies so far; also after the end."""
-        return self._router.metrics()
+        return self.router.metrics()
 
     def conversions(self) -> dict[str, str]:
         """Which converters stand in front of ports now because of what live data are like.
@@ -346,7 +361,7 @@ class Session:
         are converted in different ways, all of them.
         """
         found: dict[str, str] = {}
-        for step in self._router.steps.values():
+        for step in self.router.steps.values():
             for port, adapter in step.adapters.items():
                 said = dict.fromkeys(", then ".join(map(str, c)) for c in adapter.chains.values())
                 if said:
@@ -378,7 +393,77 @@ class Session:
         AddressError
             There is no such node or port.
         """
-        return add_tap(self._router, place, tap, self._on_observer_failed)
+        return add_tap(self.router, place, tap, self.on_observer_failed)
+
+    @property
+    def bus(self) -> Bus:
+        """What may be done to the session while it runs."""
+        if self._bus is None:
+            self._bus = Bus(self)
+        return self._bus
+
+    def pipeline(self) -> Pipeline:
+        """The pipeline that runs, converters included.
+
+        Raises
+        ------
+        SessionError
+            The session was made of a plan alone.
+        """
+        if self._pipeline is None:
+            raise SessionError("this session was made of a plan: make it by pipeline.session()")
+        return self._pipeline
+
+    async def apply(self, pipeline: Pipeline) -> None:
+        """Run another pipeline from now on: nodes and edges are compared with what runs.
+
+        A node whose entry is the same stays as it is, with its state; one of which only
+        `Node.live_params` differ is updated; others are made anew. Formats are negotiated first:
+        what does not fit changes nothing. What stays, loses nothing and is not slowed down. Nodes
+        that go away give out what they hold, and what waits for them is worked on, within the
+        close time-out; then it is dropped, and counted.
+
+        Raises
+        ------
+        ManifestError, CapsMismatchError, NodeError
+            What keeps the other pipeline from running; the old one runs on.
+        """
+        async with self._changing:
+            self._check_open()
+            await change(self, pipeline)
+
+    def exchanged(
+        self,
+        pipeline: Pipeline,
+        plan: Plan,
+        nodes: dict[str, Node],
+        opened: dict[str, Node],
+        gone: Iterable[str],
+    ) -> None:
+        """Another plan runs now."""
+        self._pipeline, self.plan, self.nodes = pipeline.resolved, plan, nodes
+        self._entries.clear()
+        for node_id in gone:
+            self._opened.pop(node_id, None)
+        self._opened.update(opened)
+
+    async def emit(self, node_id: str, port: str, data: Data) -> None:
+        """Put data in behind an output port, as if the node had emitted it.
+
+        Raises
+        ------
+        FormatError
+            That is nothing that the port produces.
+        """
+        self._check_open()
+        caps = self.plan.graph.nodes[node_id].outputs[port]
+        if not caps.accepts(data):
+            raise refuse(data, caps, node_id, port)
+        sequence = self._sequence
+        self._sequence += 1
+        now_us, generation = self.clock.wall_us(), self.router.generation
+        boundary = self.router.output(node_id, port)
+        await boundary.put(Packet(data, node_id, OUT + port, sequence, 0, now_us, generation))
 
     def fail_on_error(self) -> None:
         """Let the first item that a node fails on end the session with that error."""
@@ -401,45 +486,37 @@ class Session:
                 raise
             failed = SessionError("the source of the stream was cancelled")
             failed.__cause__ = error
-            self._router.client.fail(failed)
+            self.router.client.fail(failed)
         except BaseException as error:
-            self._router.client.fail(error)
+            self.router.client.fail(error)
 
     async def _open_node(self, node_id: str) -> None:
-        node = self._nodes[node_id]
-        try:
-            step = self._router.steps[node_id]
-            timers = step.timers.set if step.timers is not None else None
-            told = step.context = context(self.plan, node_id, self.clock, timers)
-            waiting = node.open(told)
-            if inspect.isawaitable(waiting):
-                await waiting
-        except Exception as error:
-            wrapped = node_error(node_id, type(node).__name__, error)
-            if wrapped is error:
-                raise
-            raise wrapped from error
+        node, step = self.nodes[node_id], self.router.steps[node_id]
+        timers = step.timers.set if step.timers is not None else None
+        step.context = context(self.plan, node_id, self.clock, timers)
+        await open_node(node_id, node, step.context)
         self._opened[node_id] = node
         self.plan = discover(self.plan, node_id, node)
 
     async def _close_nodes(self) -> None:
         """Close all that are open, in topological order, even if that is cancelled meanwhile."""
-        for step in self._router.steps.values():
+        for step in self.router.steps.values():
             for adapter in step.adapters.values():
                 adapter.reset()
         while self._opened:
             node_id = next(iter(self._opened))
             try:
-                await self._close_node(node_id, self._opened.pop(node_id))
+                await self.close_node(node_id, self._opened.pop(node_id))
             except BaseException:
                 await self._close_nodes()
                 raise
 
-    async def _close_node(self, node_id: str, node: Node) -> None:
+    async def close_node(self, node_id: str, node: Node) -> None:
+        """Close a node; what it raises is an event."""
         try:
             waiting = node.close()
             if inspect.isawaitable(waiting):
-                async with deadline(self.clock, self._close_timeout_us):
+                async with deadline(self.clock, self.close_timeout_us):
                     await waiting
         except Exception as error:
             self._note(error_event(node_id, type(node).__name__, error, self._sequence))
@@ -463,18 +540,20 @@ class Session:
         if event.error is None:
             return
         if self._fail_on_error:
-            self._router.client.fail(event.error)
+            self.router.client.fail(event.error)
         node = self.plan.graph.nodes.get(step.id)
         policy = node.spec.policy if node is not None else None
         if (policy or self._policy).on_error == "fail_session":
             self._on_broken(event.error)
 
-    def _on_observer_failed(self, error: Exception) -> None:
+    def on_observer_failed(self, error: Exception) -> None:
+        """Note what an observer, a tap or an intercept raised."""
         failed = SessionError(f"an observer raised {type(error).__name__}: {error}")
         failed.__cause__ = error
         self._note(error_event("", "observer", failed, self._sequence))
 
-    def _tell(self, kind: str, message: str, node: str, port: str) -> None:
+    def tell(self, kind: str, message: str, node: str, port: str = "") -> None:
+        """Note an event that is no error."""
         self._note(notice(kind, message, node, port))
 
     def _on_broken(self, error: BaseException) -> None:
@@ -482,8 +561,8 @@ class Session:
             self._failure = error
             failed = SessionFailedError(f"the session broke: {type(error).__name__}: {error}")
             failed.__cause__ = error
-            self._router.client.fail(failed)
-            self._router.release()
+            self.router.client.fail(failed)
+            self.router.release()
 
     def _note(self, event: Event) -> None:
         if (
@@ -496,47 +575,3 @@ class Session:
             self.dropped_events += 1
         self._events.append(event)
         wake_all(self._event_waiters)
-
-
-class Outputs(AsyncIterator[Packet]):
-    """Reads what waits for the client. No generator: one that is left behind needs no closing."""
-
-    __slots__ = ("_budget", "_inbox")
-
-    def __init__(self, inbox: Inbox, budget: Budget | None) -> None:
-        self._inbox = inbox
-        self._budget = budget
-
-    def __aiter__(self) -> Outputs:
-        return self
-
-    def poll(self) -> Packet | None:
-        """The next packet, if one waits."""
-        while (boundary := self._inbox.oldest()) is not None:
-            if self._budget is None or not self._budget.drops(boundary):
-                return boundary.take()
-        return None
-
-    async def __anext__(self) -> Packet:
-        while (boundary := self._inbox.oldest() or await self._inbox.next()) is not None:
-            if self._budget is None or not self._budget.drops(boundary):
-                return boundary.take()
-        raise StopAsyncIteration
-
-
-class _Events:
-    """Reads events."""
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def __aiter__(self) -> _Events:
-        return self
-
-    async def __anext__(self) -> Event:
-        event = await self._session.next_event()
-        if event is None:
-            raise StopAsyncIteration
-        return event

@@ -36,30 +36,31 @@ def find_port(plan: Plan, place: str) -> tuple[str, str, bool]:
     raise AddressError(f"{node_id!r} ({node.node_type}) has no port {port!r}{hint}", node=node_id)
 
 
+def origin_packets(router: Router, node_id: str, port: str) -> Callable[[Data], Packet]:
+    """Makes packets of the data at a port, which stem from what the node works on."""
+    number = Outlet(node_id, port).number
+
+    def packet(data: Data) -> Packet:
+        unit = router.unit_of(node_id)
+        origin = unit.packet
+        sequence = origin.sequence if origin is not None else 0
+        timestamp_us = origin.timestamp_us if origin is not None else 0
+        count = number(sequence)
+        return Packet(data, node_id, port, sequence, count, timestamp_us, unit.generation)
+
+    return packet
+
+
 def add_tap(router: Router, place: str, tap: Tap, failed: Failed) -> Detach:
     """Show somebody every item at a port; gives what ends it."""
     node_id, port, is_output = find_port(router.plan, place)
     step = router.steps[node_id]
     taps = step.output_taps if is_output else step.input_taps
-    number = Outlet(node_id, port).number
+    packet = origin_packets(router, node_id, port)
 
     def show(data: Data) -> None:
-        unit = router.unit_of(node_id)
-        origin = unit.packet
-        sequence = origin.sequence if origin is not None else 0
-        timestamp_us = origin.timestamp_us if origin is not None else 0
         try:
-            tap(
-                Packet(
-                    data,
-                    node_id,
-                    port,
-                    sequence,
-                    number(sequence),
-                    timestamp_us,
-                    unit.generation,
-                )
-            )
+            tap(packet(data))
         except Exception as error:
             detach()
             failed(error)
@@ -69,8 +70,7 @@ def add_tap(router: Router, place: str, tap: Tap, failed: Failed) -> Detach:
             taps[port] = now
         else:
             taps.pop(port, None)
-        if router.steps.get(node_id) is step:
-            router.unit_of(node_id).wiring.recompose(step)
+        router.recompose(step)
 
     def detach() -> None:
         set_taps(tuple(other for other in taps.get(port, ()) if other is not show))

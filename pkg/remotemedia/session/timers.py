@@ -9,6 +9,8 @@ from remotemedia.errors import SessionError
 
 WAKE = "\0wake"
 """The input port of what a timer puts in; no manifest can name it."""
+OUT = "\0out:"
+"""Before the name of an output port: the input port of what is put in behind it."""
 JOIN = "\0join"
 """The token of the timer of a join, which is not the node's own."""
 MAX_TIMERS = 1_024  # of one node, that have not run out

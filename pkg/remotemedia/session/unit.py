@@ -13,7 +13,7 @@ from remotemedia.data import Binary, Data, Packet
 from remotemedia.errors import SessionError
 from remotemedia.session.boundary import Boundary
 from remotemedia.session.budget import Budget
-from remotemedia.session.chain import Link, Step
+from remotemedia.session.chain import Chain, Link, Step
 from remotemedia.session.failure import FAILURES
 from remotemedia.session.inbox import Inbox, wake_all
 from remotemedia.session.island import PAUSED, Island
@@ -136,12 +136,16 @@ class Unit:
         """Everything of it that runs."""
         return [self.task] if self.task is not None else []
 
-    async def pause(self) -> None:
-        """Stop between two packets; what waits stays where it is. `retire` or `start` follows."""
-        self.inbox.paused = True
+    async def pause(self, draining: list[Boundary]) -> None:
+        """Stop between two packets, once nothing waits in some queues; the rest stays there."""
+        self.inbox.pause(draining)
         self.inbox.wake()
         while pending := [task for task in self.tasks() if not task.done()]:
             await asyncio.wait(pending)
+
+    async def end_nodes(self, nodes: Set[str]) -> None:
+        """Let the tails of some nodes out; while paused."""
+        raise NotImplementedError
 
     def retire(self) -> None:
         """Another unit has taken its place."""
@@ -151,6 +155,9 @@ class Unit:
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
+
+    def watch(self, chain: Chain) -> None:
+        """There is one more chain."""
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -233,9 +240,15 @@ class IslandUnit(Unit):
             count += 1
             if not count & (island.rows - 1):
                 island.fold()
-        if inbox.paused:
-            return
+        if not inbox.paused:
+            await self.end_nodes(self.wiring.steps.keys())
+
+    async def end_nodes(self, nodes: Set[str]) -> None:
+        """Let the tails of some nodes out, in topological order."""
+        island = self._island
         for step in reversed(self.wiring.steps.values()):
+            if step.id not in nodes:
+                continue
             try:
                 tail = self.wiring.tail(step)
             except FAILURES as error:
@@ -250,7 +263,13 @@ class IslandUnit(Unit):
     async def _nap(self, pause: Any) -> None:
         """Wait as a `Pause` says, or until what wanted it is dropped."""
         woken = self._napping = asyncio.get_running_loop().create_future()
-        timer = self._hooks.timer.call_later(pause.delay_us, lambda: wake_all([woken]))
+
+        def wake(_: object = None) -> None:
+            wake_all([woken])
+
+        timer = self._hooks.timer.call_later(pause.delay_us, wake)
+        if pause.until is not None:
+            pause.until.add_done_callback(wake)
         try:
             await woken
         finally:
@@ -280,6 +299,10 @@ class IslandUnit(Unit):
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
         self._island.fold(1)
+
+    def watch(self, chain: Chain) -> None:
+        """There is one more chain."""
+        self._island.watch(self.wiring.arrivals.values())
 
 
 def make_packet(boundary: Boundary, data: Data, origin: Packet, generation: int) -> Packet:

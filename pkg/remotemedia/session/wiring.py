@@ -12,9 +12,18 @@ from remotemedia.graph import Edge
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.adapter import each_output, outputs_of
-from remotemedia.session.call import Call, Port, can_wake, compose, process_of, tapped, wake_of
+from remotemedia.session.call import (
+    Call,
+    Port,
+    can_wake,
+    compose,
+    process_of,
+    publish_of,
+    tail_of,
+    wake_of,
+)
 from remotemedia.session.chain import Chain, Link, Step
-from remotemedia.session.timers import WAKE
+from remotemedia.session.timers import OUT, WAKE
 
 MAX_CHAIN = 64  # steps; keeps the memory of chains linear in the size of the graph
 
@@ -141,6 +150,17 @@ class Wiring:
             yield Port(name, caps, process, checked, plan.auto)
         if can_wake(step):
             yield Port(WAKE, ANY, wake_of(step))
+        for name in step.published:
+            yield Port(OUT + name, ANY, publish_of(step, name))
+
+    def publish(self, step: Step, name: str) -> Chain:
+        """What an item runs through that is put in behind an output port."""
+        step.published.add(name)
+        port = Port(OUT + name, ANY, publish_of(step, name))
+        call = compose(step, port)
+        self._calls[step.id, port.name] = port, call
+        chain = self.arrivals[step.id, port.name] = Chain((step,), (call,))
+        return chain
 
     def recompose(self, step: Step) -> None:
         """Call the node as things are now; at any time, even while it is being called."""
@@ -156,8 +176,7 @@ class Wiring:
         """The end of a synchronous node's input: what its adapters hold, then what it holds."""
         if step.timers is not None:
             step.timers.clear()
-        tail = self._own_tail(step)
-        return tapped(tail, step) if step.output_taps else tail
+        return tail_of(self._own_tail(step), step)
 
     def _own_tail(self, step: Step) -> Any:
         held = [(port, adapter.finish()) for port, adapter in step.adapters.items()]

@@ -373,8 +373,8 @@ def test_waits_that_were_given_up_leave_nothing() -> None:
                     await asyncio.wait_for(anext(outputs), 0.01)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(session.send(rm.Text("x")), 0.01)
-            assert not session._router.client.waiters
-            assert not session._router.entry("a", "in")._senders
+            assert not session.router.client.waiters
+            assert not session.router.entry("a", "in")._senders
 
     clock.run(main())
 

@@ -31,10 +31,16 @@ class Gain(Node):
     input_caps = "audio(format=F32)"
     output_caps = "audio(format=F32)"
     capabilities = "passthrough"
+    live_params = ("gain_db",)
 
     def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
         super().__init__(params, **fields)
-        self._factor = np.float32(10 ** (self.params.gain_db / 20))
+        self.update(self.params)
+
+    def update(self, params: Params) -> None:
+        """Another gain, from the next block on."""
+        self.params = params
+        self._factor = np.float32(10 ** (params.gain_db / 20))
 
     def process(self, audio: Audio) -> Audio:
         """The block times the gain."""

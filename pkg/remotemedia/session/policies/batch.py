@@ -50,6 +50,7 @@ class BatchInbox(Inbox):
             return boundary
         waiting = len(boundary.packets)
         enough = waiting >= self._settings.min_items or boundary.full or self._due
+        enough = enough or bool(self.draining)
         if not (enough or (not self.open and all(each.ended for each in self.boundaries))):
             return None
         self._granted = min(waiting, self._settings.max_items)
@@ -66,13 +67,13 @@ class BatchInbox(Inbox):
 
         It entered the session when the first of them did.
         """
-        first = packet = boundary.take()
+        first = packet = super().take(boundary)
         self._granted = max(0, self._granted - 1)
         if boundary.ahead or self._settings.merge == "separate":
             return packet
         parts = [packet.data]
         while self._granted and boundary.packets and goes_on(parts[-1], boundary.packets[0].data):
-            packet = boundary.take()
+            packet = super().take(boundary)
             parts.append(packet.data)
             self._granted -= 1
         if len(parts) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remotemedia.clock import Clock
 from remotemedia.data import Data
@@ -11,6 +11,9 @@ from remotemedia.errors import CircuitOpenError, NodeTimeoutError, RemoteMediaEr
 from remotemedia.manifest import Policy
 from remotemedia.session.policies.breaker import Breaker
 from remotemedia.session.policies.retry import Backoff
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 Call = Callable[[Data], Any]
 
@@ -22,12 +25,15 @@ class Pause:
     ----------
     delay_us : int
         Of the session's time.
+    until : Future or None
+        Ends it before.
     """
 
-    __slots__ = ("delay_us",)
+    __slots__ = ("delay_us", "until")
 
-    def __init__(self, delay_us: int) -> None:
+    def __init__(self, delay_us: int, until: Future[Any] | None = None) -> None:
         self.delay_us = delay_us
+        self.until = until
 
 
 class Policed:

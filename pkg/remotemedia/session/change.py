@@ -1,0 +1,136 @@
+"""Change: from the pipeline that runs to another one, without a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from remotemedia.clock import Timer, deadline
+from remotemedia.graph import GraphNode
+from remotemedia.node import Context, Node
+from remotemedia.plan import Plan
+from remotemedia.session.call import sets_timers
+from remotemedia.session.exchange import Exchange
+from remotemedia.session.life import context, create_nodes, discover, open_node
+
+if TYPE_CHECKING:
+    from remotemedia.pipeline import Pipeline
+    from remotemedia.session.session import Session
+
+
+async def change(session: Session, pipeline: Pipeline) -> None:
+    """See `Session.apply`."""
+    plan = pipeline.plan()
+    before = session.plan
+    renewed, updated = _compare(before, plan)
+    made = [node for node in plan.graph.order if node in renewed or node not in before.graph.nodes]
+    new = create_nodes(plan, made)
+    opened: dict[str, Node] = {}
+    told: dict[str, Context] = {}
+    try:
+        for node_id in made:
+            node = new[node_id]
+            told[node_id] = context(
+                plan, node_id, session.clock, _set_timer(session, node_id, node)
+            )
+            await open_node(node_id, node, told[node_id])
+            opened[node_id] = node
+            plan = discover(plan, node_id, node)
+    except BaseException:
+        for node_id, node in opened.items():
+            await session.close_node(node_id, node)
+        raise
+    gone = {
+        node_id: node
+        for node_id, node in session.nodes.items()
+        if node_id in renewed or node_id not in plan.graph.nodes
+    }
+    exchange = Exchange(session.router, plan, renewed, updated)
+    try:
+        await _quiesce(session, exchange)
+        nodes = {**{k: v for k, v in session.nodes.items() if k not in gone}, **new}
+        exchange.carry_out(nodes)
+    except BaseException:
+        for node_id, node in opened.items():
+            await session.close_node(node_id, node)
+        raise
+    finally:
+        exchange.start()
+    session.exchanged(pipeline, plan, nodes, new, gone)
+    for node_id, context_of in told.items():
+        session.router.steps[node_id].context = context_of
+    for node_id in updated:
+        nodes[node_id].update(plan.graph.nodes[node_id].params)
+    for node_id, node in gone.items():
+        await session.close_node(node_id, node)
+    session.tell("changed", _words(before, plan, renewed, updated), "")
+
+
+def _set_timer(session: Session, node_id: str, node: Node) -> Callable[..., Timer] | None:
+    """What sets timers of a node that is not there yet."""
+    if not sets_timers(node):
+        return None
+    timers = session.router.timers[node_id] = session.router.make_timers(node_id)
+    return timers.set
+
+
+async def _quiesce(session: Session, exchange: Exchange) -> None:
+    """Wait until what changes stands between two packets; not for longer than the time-out."""
+    limit = deadline(session.clock, session.close_timeout_us)
+    try:
+        async with limit:
+            await exchange.quiesce()
+    except TimeoutError:
+        if not limit.expired:
+            raise
+        async with deadline(session.clock, session.close_timeout_us):
+            await session.router.interrupt(exchange.nodes)
+            await exchange.quiesce()
+
+
+def _compare(before: Plan, plan: Plan) -> tuple[set[str], set[str]]:
+    """Nodes of both plans that must be made anew, and those that only get new parameters."""
+    renewed: set[str] = set()
+    updated: set[str] = set()
+    for node_id, new in plan.graph.nodes.items():
+        old = before.graph.nodes.get(node_id)
+        if old is None:
+            continue
+        if _setting(old) != _setting(new) or _made(before, old) != _made(plan, new):
+            renewed.add(node_id)
+        elif old.params != new.params:
+            differing = {
+                name
+                for name in new.params.__struct_fields__
+                if getattr(old.params, name) != getattr(new.params, name)
+            }
+            (updated if differing <= set(new.cls.live_params) else renewed).add(node_id)
+    return renewed, updated
+
+
+def _setting(node: GraphNode) -> object:
+    """All that a node is, apart from its parameters."""
+    spec = msgspec.structs.replace(node.spec, params={}, is_output_node=False, description="")
+    return node.cls, msgspec.structs.replace(spec, comment="")
+
+
+def _made(plan: Plan, node: GraphNode) -> object:
+    """What an adaptive node was opened for; others take formats as they come."""
+    if node.cls.capabilities != "adaptive":
+        return None
+    return [str(plan.formats.outputs[node.id, port]) for port in node.outputs]
+
+
+def _words(before: Plan, plan: Plan, renewed: set[str], updated: set[str]) -> str:
+    """What was changed, for people."""
+    old, new = before.graph.nodes, plan.graph.nodes
+    parts = [
+        ("added", [node for node in new if node not in old]),
+        ("removed", [node for node in old if node not in new]),
+        ("made anew", sorted(renewed)),
+        ("new parameters", sorted(updated)),
+    ]
+    said = [f"{what}: {', '.join(names)}" for what, names in parts if names]
+    return "the graph was changed; " + ("; ".join(said) or "connections only")

@@ -1,0 +1,54 @@
+"""Outputs: how a client reads what a session gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from remotemedia.data import Packet
+from remotemedia.session.budget import Budget
+from remotemedia.session.failure import Event
+from remotemedia.session.inbox import Inbox
+
+
+class Outputs(AsyncIterator[Packet]):
+    """Reads what waits for the client. No generator: one that is left behind needs no closing."""
+
+    __slots__ = ("_budget", "_inbox")
+
+    def __init__(self, inbox: Inbox, budget: Budget | None) -> None:
+        self._inbox = inbox
+        self._budget = budget
+
+    def __aiter__(self) -> Outputs:
+        return self
+
+    def poll(self) -> Packet | None:
+        """The next packet, if one waits."""
+        while (boundary := self._inbox.oldest()) is not None:
+            if self._budget is None or not self._budget.drops(boundary):
+                return boundary.take()
+        return None
+
+    async def __anext__(self) -> Packet:
+        while (boundary := self._inbox.oldest() or await self._inbox.next()) is not None:
+            if self._budget is None or not self._budget.drops(boundary):
+                return boundary.take()
+        raise StopAsyncIteration
+
+
+class Events(AsyncIterator[Event]):
+    """Reads events."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self, following: Callable[[], Awaitable[Event | None]]) -> None:
+        self._next = following
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        return event
