@@ -20,6 +20,7 @@ NOT_IN_A_PAGE = (
     "remotemedia/manifest/edit.py",
     "remotemedia/testing/",
     "remotemedia_native/",
+    "remotemedia_pytest.py",
 )
 # Those of the classes: the page shows them, and the JSON Schema of manifests has them.
 WITH_DOCSTRINGS = ("remotemedia/manifest/model.py", "remotemedia/nodes/")

@@ -33,7 +33,8 @@ class VirtualClock:
 
     Coroutines run on an event loop of the clock's own. As soon as nothing is left to run, time
     jumps to the next timer. Timers due at the same µs run in the order in which they were set.
-    Works in CPython and in Pyodide.
+    `remotemedia.clock.sleep` and `deadline` are given this clock as any other; asyncio's own
+    `sleep`, `timeout` and `wait_for` run on it, too. Works in CPython and in Pyodide.
 
     Parameters
     ----------
@@ -81,6 +82,15 @@ class VirtualClock:
         if running is not self._loop and _is_at_work(running):
             raise RuntimeError("this VirtualClock stands still here: start with clock.run(...)")
         return self._loop.call_at_us(self._now_us + max(delay_us, 0), callback)
+
+    @property
+    def timers(self) -> tuple[int, ...]:
+        """When the timers and deadlines that are set are due, in `now_us`; the next comes first.
+
+        Empty once all have fired or were cancelled: so a test sees that none is left behind, and
+        what the next one will be.
+        """
+        return tuple(self._loop.due_us())
 
     def run(self, main: Coroutine[object, object, T], *, limit_us: int = HOUR_US) -> T:
         """Run a coroutine to its end and return its result.

@@ -87,6 +87,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (due_us, next(self._timer_number), timer))
         return timer
 
+    def due_us(self) -> list[int]:
+        """When the timers that are set are due, µs, the next first."""
+        return sorted(due_us for due_us, _, timer in self._timers if not timer.cancelled())
+
     def _run_once(self) -> None:
         """One turn: jump if nothing is ready, then run what is ready now, not what that adds."""
         if not self._ready and not self._stopping:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotemedia.clock import sleep
+from remotemedia.clock import deadline, sleep
 from remotemedia.testing import DeadlockError, VirtualClock
 
 MS = 1_000
@@ -330,3 +330,24 @@ def test_the_host_loop_is_the_running_one_again_afterwards(clock):
     before = asyncio._get_running_loop()
     clock.run(sleep(clock, 1))
     assert asyncio._get_running_loop() is before
+
+
+async def test_timers_are_listed_until_they_fire_or_are_cancelled(clock):
+    assert clock.timers == ()
+    await sleep(clock, 3)
+    late = clock.call_later(20, lambda: None)
+    clock.call_later(10, lambda: None)
+    async with deadline(clock, 15):
+        assert clock.timers == (13, 18, 23)
+        await sleep(clock, 12)
+        assert clock.timers == (18, 23)
+    assert clock.timers == (23,)
+    late.cancel()
+    assert clock.timers == ()
+
+
+async def test_a_deadline_is_of_virtual_time(clock):
+    with pytest.raises(TimeoutError, match="not done within 250000 µs"):
+        async with deadline(clock, 250_000):
+            await sleep(clock, HOUR)
+    assert clock.now_us() == 250_000
