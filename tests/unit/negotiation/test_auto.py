@@ -7,7 +7,7 @@ import pytest
 
 import remotemedia as rm
 from remotemedia.errors import CapsMismatchError
-from remotemedia.testing import VirtualClock
+from remotemedia.testing import VirtualClock, signals
 
 AT_16K = {"in": "audio(sample_rate=16000, channels=1, format=F32)"}
 
@@ -30,8 +30,7 @@ def manifest(auto: bool = True, **more: object) -> dict[str, object]:
 
 
 def tone(rate: int, seconds: float) -> rm.Audio:
-    times = np.arange(int(rate * seconds)) / rate
-    return rm.Audio(np.sin(2 * np.pi * 1000 * times).astype(np.float32) / 2, rate)
+    return signals.tone(1000, seconds, sample_rate=rate).replace(pts_us=None)
 
 
 def test_inserted_nodes_are_in_the_plan_the_diagram_and_the_metrics() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import remotemedia as rm
 from remotemedia.errors import FormatError, NodeError
-from remotemedia.testing import VirtualClock
+from remotemedia.testing import VirtualClock, signals
 
 
 class Meter(rm.Node):
@@ -63,14 +63,9 @@ def pipeline(meter: str, *, auto: bool = True, before: str = "") -> rm.Pipeline:
 
 def sweep(rate: int, start: float, seconds: float, channels: int = 1) -> list[rm.Audio]:
     """A 440 Hz tone that goes on in time, in blocks of 20 ms, with time stamps."""
-    blocks = []
-    count = round(seconds * 50)
-    for number in range(count):
-        first = start + number / 50
-        times = first + np.arange(rate // 50) / rate
-        samples = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
-        blocks.append(rm.Audio(np.stack([samples] * channels), rate, round(first * 1e6)))
-    return blocks
+    phase = 2 * np.pi * 440 * start
+    tone = signals.tone(440, seconds, phase=phase, sample_rate=rate, channels=channels)
+    return signals.blocks(tone.replace(pts_us=round(start * 1e6)), ms=20)
 
 
 def joined(packets: list[rm.Packet]) -> np.ndarray[Any, Any]:

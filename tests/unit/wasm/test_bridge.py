@@ -16,7 +16,7 @@ import remotemedia as rm
 from remotemedia import protocol, wire
 from remotemedia.clock import sleep
 from remotemedia.session.unit import turn
-from remotemedia.testing import VirtualClock
+from remotemedia.testing import VirtualClock, signals
 from remotemedia.wav import Encoding, WavDecoder, WavWriter
 from remotemedia_wasm import messages as page
 from remotemedia_wasm.bridge import PAGE_MODULE, Bridge
@@ -441,9 +441,9 @@ async def test_a_speaker_of_another_rate_hears_it_resampled() -> None:
     page_ = await running(manifest)
     writer = Writer(1, 48_000, 1 << 20)
     await page_.did(page.AttachWriter, writer, connection="speaker")
-    tone = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000).astype(np.float32)
-    for start in range(0, 16_000, 320):
-        await page_.did(protocol.Send, frame(rm.Audio(tone[start : start + 320], 16_000)))
+    tone = signals.tone(440, 1, amplitude=1, sample_rate=16_000)
+    for block in signals.blocks(tone, ms=20):
+        await page_.did(protocol.Send, frame(block))
     await page_.did(protocol.Finish)
     heard = writer.samples()[0]
     assert heard.size == 48_000
