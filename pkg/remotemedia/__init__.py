@@ -32,6 +32,12 @@ from remotemedia.node import NodeParams as Params
 from remotemedia.registry import node
 
 if TYPE_CHECKING:
+    from remotemedia.data.messages import (
+        BatchHint,
+        CancelSpeculation,
+        DeadlineWarning,
+        read_message,
+    )
     from remotemedia.graph import Graph
     from remotemedia.manifest import Manifest, load_manifest
     from remotemedia.metrics import Metrics
@@ -42,6 +48,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "BatchHint": "data.messages",
+    "CancelSpeculation": "data.messages",
+    "DeadlineWarning": "data.messages",
     "Graph": "graph",
     "Manifest": "manifest",
     "Metrics": "metrics",
@@ -49,16 +58,20 @@ _LAZY = {
     "Plan": "plan",
     "Session": "session.session",
     "load_manifest": "manifest",
+    "read_message": "data.messages",
 }
 """Public name → the module that has it."""
 
 __all__ = [
     "Audio",
+    "BatchHint",
     "Binary",
+    "CancelSpeculation",
     "Clock",
     "Context",
     "Control",
     "Data",
+    "DeadlineWarning",
     "Emit",
     "File",
     "Graph",
@@ -82,6 +95,7 @@ __all__ = [
     "Video",
     "load_manifest",
     "node",
+    "read_message",
 ]
 
 
