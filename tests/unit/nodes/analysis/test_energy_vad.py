@@ -192,7 +192,13 @@ def test_edges_to_the_sample(params: dict[str, Any], expected: list[tuple[int, i
 def test_events_and_what_they_say() -> None:
     items = feed(step((50, False), (30, True), (50, False), (20, True), (2, False)), **EDGES)
     start, end, again, last = events(items)
-    assert start == {"event": "start", "segment": 1, "start_sample": 15_040, "start_us": 940_000}
+    assert start == {
+        "event": "start",
+        "segment": 1,
+        "start_sample": 15_040,
+        "start_us": 940_000,
+        "known_us": 1_260_000,  # the 13th frame of sound reaches 250 ms
+    }
     assert end.pop("snr_db") == pytest.approx(0, abs=0.01)  # a tone is all that is not silence
     assert end == {
         "event": "end",
@@ -203,9 +209,11 @@ def test_events_and_what_they_say() -> None:
         "end_us": 1_720_000,
         "duration_us": 780_000,
         "reason": "silence",
+        "known_us": 1_900_000,  # 300 ms of silence
     }
     assert (again["event"], again["segment"]) == ("start", 2)
     assert (last["end_sample"], last["reason"]) == (152 * 320, "end_of_input")
+    assert last["known_us"] == 152 * 20_000
     assert all(Json(event) for event in (start, end, again, last))
 
 
