@@ -6,9 +6,9 @@ that importing `remotemedia` imports no node.
 
 from __future__ import annotations
 
-from remotemedia.nodes import analysis, audio, flow, text
+from remotemedia.nodes import analysis, audio, flow, speech, text
 
-_FOLDERS = (audio, analysis, text, flow)
+_FOLDERS = (audio, analysis, speech, text, flow)
 
 TABLE: dict[str, str] = {
     name: f"{folder.__name__}.{target}"

@@ -104,6 +104,7 @@ class SpeechStream:
         self._known = 0  # end of what has been decided on
         self._done = 0  # end of what has been emitted
         self._open = False
+        self._settled = True  # nothing hangs on the next frames but the end of the segment
         self._due = self._framer.position(self._wait())  # samples: then there may be output
         self._segment = 0
         self._start = 0
@@ -152,7 +153,7 @@ class SpeechStream:
             held += new
             self._undecided += new
             silent = start - self._last
-            if self._open and silent <= self._hangover and silent < self._quiet:
+            if self._open and self._settled and silent <= self._hangover and silent < self._quiet:
                 # Emitted whether active or not.
                 for first, _ in new:
                     self._emit(first + size)
@@ -206,25 +207,15 @@ class SpeechStream:
         self._start = max(self._done, self._first - self._pre_roll)
         self._done = self._start
         self._start_us = self._time_us(self._start)
-        value = {
-            "event": "start",
-            "segment": self._segment,
-            "start_sample": self._start,
-            "start_us": self._start_us,
-        }
-        self._report(value, self._start)
+        self._report(self._about("start"), self._start)
 
     def _close(self, end: int, reason: str) -> None:
         self._emit(end)
         end_us = self._time_us(end)
         noise = self._activity.noise.power
         speech = self._speech_power / self._speech_frames
-        value = {
-            "event": "end",
-            "segment": self._segment,
-            "start_sample": self._start,
+        value = self._about("end") | {
             "end_sample": end,
-            "start_us": self._start_us,
             "end_us": end_us,
             "duration_us": end_us - self._start_us,
             "snr_db": 10 * math.log10(speech / noise) if noise else None,
@@ -234,8 +225,16 @@ class SpeechStream:
         self._score = 0
         self._report(value, end)
 
+    def _about(self, event: str) -> dict[str, object]:
+        return {
+            "event": event,
+            "segment": self._segment,
+            "start_sample": self._start,
+            "start_us": self._start_us,
+        }
+
     def _report(self, value: dict[str, object], position: int) -> None:
-        value["known_us"] = self._time_us(self._known)
+        value["known_us"] = self._end_us(self._known)
         event = unchecked(Json, value, self.timeline.pts_us(position), self._stream_id)
         self._ready.append(Emit(SEGMENTS, event))
 
@@ -251,9 +250,14 @@ class SpeechStream:
             gap_us = self._out.feed(time_us, self._done - start)
             self._out.forget(self._out.frames)
             metadata = mark_gap(self._metadata, gap_us)
-            audio = Audio.unchecked(block, self._rate, pts_us, self._stream_id, metadata)
-            self._ready.append(Emit(AUDIO, audio))
+            self._let_out(
+                Audio.unchecked(block, self._rate, pts_us, self._stream_id, metadata), time_us
+            )
         self._drop(end)
+
+    def _let_out(self, audio: Audio, time_us: int) -> None:
+        """Emit a block that ends at what is done; `time_us`: its time stamp, if it has one."""
+        self._ready.append(Emit(AUDIO, audio))
 
     def _samples(self, start: int, end: int) -> NDArray[np.float32]:
         """Samples of the held frames, read-only."""
@@ -277,6 +281,13 @@ class SpeechStream:
         held = self._held
         while held and held[0][0] + held[0][1].shape[1] <= before:
             held.popleft()
+
+    def _end_us(self, position: int) -> int:
+        """Time of the end of the sample before `position`, whether or not a gap follows."""
+        gap = self.timeline.next_gap(position)
+        if gap is not None and gap.position == position:
+            return gap.pts_us - gap.gap_us
+        return self._time_us(position)
 
     def _time_us(self, position: int) -> int:
         stamped = self.timeline.pts_us(position)
