@@ -63,7 +63,8 @@ async def check_node(
     params : Params, optional
         Its parameters; by default the defaults.
     inputs : sequence of Data, optional
-        What it is given; by default some data that the caps of its first input accept.
+        What it is given, each at the first input whose caps accept it; by default some data that
+        the caps of its first input accept.
 
     Raises
     ------
@@ -73,11 +74,12 @@ async def check_node(
     """
     params = cls.Params() if params is None else params
     ports = cls.input_ports(params)
-    port, accepted = next(iter(ports.items()), ("", Caps(())))
+    accepted = next(iter(ports.values()), Caps(()))
     given = list(sample_data(accepted) if inputs is None else inputs)
     _require(is_source(cls) or bool(given), cls, "accepts nothing that could be tried")
     for item in given:
-        _require(accepted.accepts(item), cls, f"is to be tried with {item}, which it refuses")
+        taken = any(caps.accepts(item) for caps in ports.values())
+        _require(taken, cls, f"is to be tried with {item}, which it refuses")
     formats = cls.output_formats(params, dict.fromkeys(ports, accepted) if ports else {})
     node = cls(params)
     copies = [
@@ -86,9 +88,9 @@ async def check_node(
     ]
     await _await(node.open(Context("node", clock, ports, formats)))
     try:
-        first = await _stream(node, given, port, len(ports) > 1)
+        first = await _stream(node, given, ports)
         node.reset()
-        second = await _stream(node, given, port, len(ports) > 1)
+        second = await _stream(node, given, ports)
     finally:
         await _await(node.close())
     for item, copy in zip(given, copies, strict=True):
@@ -129,7 +131,7 @@ async def check_formats(cls: type[Node], clock: Clock, *, params: Any = None) ->
         await _await(node.open(Context("node", clock, given, says)))
         try:
             items = _SAMPLES[format_.media](format_)[:_SHORT]
-            outputs = await _stream(node, items, port, len(ports) > 1)
+            outputs = await _stream(node, items, given)
         except Exception as error:
             raise ConformanceError(f"{cls.__name__} refused {format_}: {error!r}") from error
         finally:
@@ -201,7 +203,7 @@ def undescribed_params(cls: type[Node]) -> list[str]:
 
 
 async def _stream(
-    node: Node, given: Iterable[Data], port: str, several: bool
+    node: Node, given: Iterable[Data], ports: Mapping[str, Caps]
 ) -> list[tuple[str, Data]]:
     outputs: list[tuple[str, Data]] = []
     default = next(iter(type(node).output_ports(node.params)), "")
@@ -216,7 +218,8 @@ async def _stream(
     if is_source(node):
         await take(node.produce())  # type: ignore[attr-defined]
     for item in given:
-        await take(node.process(item, port) if several else node.process(item))  # type: ignore[call-arg]
+        port = next(port for port, caps in ports.items() if caps.accepts(item))
+        await take(node.process(item, port) if len(ports) > 1 else node.process(item))  # type: ignore[call-arg]
     await take(node.finish())
     return outputs
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import remotemedia as rm
+from remotemedia.caps import parse_caps
 from remotemedia.data import Json
 from remotemedia.node import Node, broken_contract, make_params
 from remotemedia.registry import default_registry
@@ -18,11 +19,18 @@ from remotemedia.testing.conformance import (
 
 REGISTRY = default_registry()
 BUILT_IN = [name for name in REGISTRY.names() if REGISTRY.info(name).origin == "built-in"]
+SPOKEN = [
+    Json({"event": "start", "start_us": 900_000}, stream_id="stream"),
+    Json({"event": "end", "start_us": 900_000, "end_us": 2_100_000}, stream_id="stream"),
+    *sample_data(parse_caps("audio(format=F32)")),
+]
 INPUTS = {
+    "AudioBufferAccumulator": SPOKEN,
+    "SpeculativeAudioCommit": SPOKEN,
     "Calculator": [
         Json({"operation": "add", "operands": [1, 2]}),
         Json({"operation": "multiply", "operands": [3, 0.5]}),
-    ]
+    ],
 }
 """Where caps do not say all that a node wants."""
 
@@ -82,7 +90,7 @@ class TestEveryNode:
         assert all(a is b for a, b in zip(received["a"], received["b"], strict=True))
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in INPUTS])
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if INPUTS.get(name, SPOKEN) is SPOKEN])
 async def test_every_node_gives_what_it_says_for_all_that_it_accepts(name, clock):
     cls = REGISTRY.find(name)
     tried = [

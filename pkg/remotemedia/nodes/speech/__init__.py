@@ -1,7 +1,13 @@
 """Nodes that take part in a conversation: what goes ahead on trial, utterances, turns."""
 
 NODES = {
+    "AudioBufferAccumulator": "audio_buffer:AudioBufferAccumulator",
+    "SpeculativeAudioCommit": "audio_commit:SpeculativeAudioCommit",
     "SpeculativeVADGate": "vad_gate:SpeculativeVADGate",
 }
 
-ALIASES: dict[str, str] = {}
+ALIASES = {
+    "AudioBufferAccumulatorNode": "AudioBufferAccumulator",
+    "SpeculativeAudioCommitNode": "SpeculativeAudioCommit",
+    "SpeculativeVADGateNode": "SpeculativeVADGate",
+}
