@@ -21,6 +21,9 @@ REFERENCE_NAMES = {
     "FastVADNode": "EnergyVAD",
     "AudioChunkerNode": "AudioChunker",
     "TextCollectorNode": "TextCollector",
+    "SpeculativeAudioCommitNode": "SpeculativeAudioCommit",
+    "AudioBufferAccumulatorNode": "AudioBufferAccumulator",
+    "ConversationCoordinatorNode": "ConversationCoordinator",
     "CalculatorNode": "Calculator",
     "PassThroughNode": "PassThrough",
 }

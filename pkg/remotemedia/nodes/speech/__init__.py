@@ -2,12 +2,14 @@
 
 NODES = {
     "AudioBufferAccumulator": "audio_buffer:AudioBufferAccumulator",
+    "ConversationCoordinator": "coordinator:ConversationCoordinator",
     "SpeculativeAudioCommit": "audio_commit:SpeculativeAudioCommit",
     "SpeculativeVADGate": "vad_gate:SpeculativeVADGate",
 }
 
 ALIASES = {
     "AudioBufferAccumulatorNode": "AudioBufferAccumulator",
+    "ConversationCoordinatorNode": "ConversationCoordinator",
     "SpeculativeAudioCommitNode": "SpeculativeAudioCommit",
     "SpeculativeVADGateNode": "SpeculativeVADGate",
 }

@@ -129,11 +129,11 @@ class TextCollector(Node):
         """Let go of all unfinished sentences."""
         self._open.clear()
 
-    def _ends(self) -> _Ends:
+    def _ends(self) -> Ends:
         return _Rules() if self._pattern is None else _Matches(self._pattern)
 
 
-class _Ends(Protocol):
+class Ends(Protocol):
     """Finds where sentences end, in a text that grows at its end."""
 
     def find(self, text: str) -> int:
@@ -146,7 +146,7 @@ class _Ends(Protocol):
 class _Sentence:
     """The sentence that one stream is in; its text never begins with white space."""
 
-    def __init__(self, ends: _Ends) -> None:
+    def __init__(self, ends: Ends) -> None:
         self.text = ""
         self.pts_us: int | None = None
         self.metadata: Metadata | None = None
