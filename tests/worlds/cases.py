@@ -21,6 +21,7 @@ from remotemedia.data import (
     Video,
 )
 from remotemedia.data.formats import AUDIO_DTYPES
+from remotemedia.data.messages import CancelSpeculation
 from worlds.signals import (
     UNEVEN,
     Signal,
@@ -155,6 +156,89 @@ def energy_vad() -> Cases:
     yield "not finite", {}, audio(broken, 8_000, 10)
     streams = [audio(speech, 8_000, 6, stream_id=name) for name in "ab"]
     yield "two streams", {}, in_turns(*streams)
+
+
+def speculative_vad_gate() -> Cases:
+    for rate in (8_000, 16_000, 48_000):
+        given = audio(held(speech_in_noise, rate // 8_000), rate, 10)
+        yield f"{rate} Hz", {"sample_rate": rate}, given
+    for params in (
+        {"vad_threshold": 0.23, "lookback_ms": 40, "lookahead_ms": 10},
+        {"vad_threshold": 1, "min_speech_ms": 600, "speech_pad_ms": 90},
+        {"min_silence_ms": 300, "min_speech_ms": 900},
+    ):
+        text = ", ".join(f"{name}={value}" for name, value in params.items())
+        yield text, dict(params), audio(speech_in_noise, 8_000, 20)
+    yield "stereo", {}, audio(speech_in_noise, 8_000, 10, channels=2)
+    yield "11,025 Hz", {}, audio(speech, 11_025, 8)
+    yield "gaps", {"min_speech_ms": 700}, audio(speech, 8_000, 10, gap_every=9)
+    yield "not finite", {}, audio(broken, 8_000, 10)
+    streams = [audio(speech, 8_000, 6, stream_id=name) for name in "ab"]
+    yield "two streams", {}, in_turns(*streams)
+
+
+def speculative_audio_commit() -> Cases:
+    for params in (
+        {},
+        {"commit_delay_ms": 400, "pre_roll_ms": 70},
+        {"commit_delay_ms": 0, "min_utterance_ms": 900},
+        {"max_utterance_ms": 1_100, "pre_roll_ms": 1_000},
+    ):
+        text = ", ".join(f"{name}={value}" for name, value in params.items()) or "defaults"
+        yield text, dict(params), told(audio(speech, 11_025, 12, stream_id="a"))
+        yield f"{text}, gaps", dict(params), told(audio(speech, 8_000, 9, 2, gap_every=5), None)
+
+
+def audio_buffer_accumulator() -> Cases:
+    for params in ({}, {"min_utterance_ms": 700, "max_utterance_ms": 800}):
+        text = ", ".join(f"{name}={value}" for name, value in params.items()) or "defaults"
+        yield text, dict(params), told(audio(speech, 44_100, 9, stream_id="a"))
+
+
+def told(inputs: Inputs, stream_id: str | None = "a") -> Inputs:
+    """Audio, and before it what is said of its speech: a third of the segments is taken back."""
+
+    def make(seed: int) -> Iterator[Data]:
+        end_us = 0
+        for number, bits in enumerate(integers(seed, 9).tolist()):
+            start_us = end_us + bits % 900_001
+            end_us = start_us + (bits >> 32) % 1_200_001 + 1
+            start = {"event": "start", "start_us": start_us, "known_us": start_us + 60_000}
+            end = {"event": "end", "start_us": start_us, "end_us": end_us, "state": "confirmed"}
+            yield Json(start, stream_id=stream_id)
+            if number % 3 == 1:
+                yield CancelSpeculation(start_us, end_us).to_control(stream_id=stream_id)
+                end["state"] = "cancelled"
+            yield Json(end, stream_id=stream_id)
+        yield from inputs(seed)
+
+    return make
+
+
+def conversation_coordinator() -> Cases:
+    for params in (
+        {},
+        {"min_sentence_length": 25, "first_chunk_min_chars": 8, "debounce_ms": 0},
+        {"split_pattern": "[.!?,;:]+", "yield_partial_on_end": False},
+        {"barge_in_targets": ["tts"], "llm_silence_timeout_ms": 0},
+    ):
+        text = ", ".join(f"{name}={value}" for name, value in params.items()) or "defaults"
+        yield text, dict(params), turns
+
+
+def turns(seed: int) -> Iterator[Data]:
+    """A reply, now and then spoken into."""
+    for number, text in enumerate(texts(seed)):
+        start_us = number * 1_000_000
+        length_us = integers(seed + number, 1).tolist()[0] % 300_000
+        end = {"event": "end", "start_us": start_us, "end_us": start_us + length_us}
+        if number % 13 == 5:
+            yield Json({"event": "start", "start_us": start_us}, stream_id="mic")
+        if number % 13 == 7:
+            yield Json(end, stream_id="mic")
+        yield text if number % 17 else text.replace(metadata={"end_of_turn": True})
+        if number % 29 == 0:
+            yield Control("playback_ended")
 
 
 def channel_mix() -> Cases:
@@ -301,16 +385,20 @@ def every_type(seed: int) -> Iterator[Data]:
 
 
 _TABLE: dict[str, Callable[[], Cases]] = {
+    "AudioBufferAccumulator": audio_buffer_accumulator,
     "AudioChunker": audio_chunker,
     "AudioFormatConvert": audio_format_convert,
     "AudioLevel": audio_level,
     "AudioResample": audio_resample,
     "Calculator": calculator,
     "ChannelMix": channel_mix,
+    "ConversationCoordinator": conversation_coordinator,
     "EnergyVAD": energy_vad,
     "Gain": gain,
     "IIRFilter": iir_filter,
     "PassThrough": pass_through,
+    "SpeculativeAudioCommit": speculative_audio_commit,
+    "SpeculativeVADGate": speculative_vad_gate,
     "TextCollector": text_collector,
 }
 
