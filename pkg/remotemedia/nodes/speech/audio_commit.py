@@ -12,8 +12,8 @@ from remotemedia.data.messages import CancelSpeculation, read_message
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError
 from remotemedia.node import INPUT, NodeParams
-from remotemedia.nodes.speech.speech_event import read_event
-from remotemedia.nodes.speech.utterance import MAX_EVENTS, Said, Terms, UtteranceStream
+from remotemedia.nodes.speech.speech_event import START, read_event
+from remotemedia.nodes.speech.utterance import LATE_MS, MAX_EVENTS, Said, Terms, UtteranceStream
 from remotemedia.nodes.streams import MAX_STREAMS, PerStream
 
 SEGMENTS = "segments"
@@ -50,7 +50,8 @@ class SpeculativeAudioCommit(PerStream[UtteranceStream]):
 
     Input cases. Any sample format. Events are brought in line with the audio by their times, up to
     when it was needed to know them (``known_us``), so they may come before or after that audio, up
-    to 2 s late; JSON and control of other kinds are passed over. So utterances depend neither on
+    to 10 s late (an error tells of later ones); JSON and control of other kinds are passed over. So
+    utterances depend neither on
     how the audio is cut into blocks nor on the order of the connections. A gap of up to 2 s (or
     `commit_delay_ms`) in the time stamps becomes silence; a longer one, or one backwards, and
     another rate, number of channels or sample format end the utterance, and what is said after it
@@ -162,6 +163,17 @@ class SpeculativeAudioCommit(PerStream[UtteranceStream]):
                 f"the audio that they are about: connect it to the port {INPUT!r}"
             )
         events.append(event)
+        stream = self._streams.get(data.stream_id)
+        if stream is None or event.kind != START:
+            return
+        missing_ms = stream.missing_ms(event.start_us)
+        if missing_ms:
+            raise DataError(
+                f"{type(self).__name__}: {missing_ms} ms of the audio of a segment of stream "
+                f"{data.stream_id!r} were gone when it was heard of (from {event.start_us} µs on), "
+                f"and the rest is used: {LATE_MS} ms are kept, so let no longer queue stand in "
+                "front of the detector"
+            )
 
     def _said_of(self, stream_id: str | None) -> Said:
         said = self._said.get(stream_id)

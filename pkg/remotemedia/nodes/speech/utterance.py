@@ -15,7 +15,7 @@ from remotemedia.nodes.speech.speech_event import END, START, SpeechEvent
 
 MAX_EVENTS = 1024  # that wait for their audio
 MAX_RETRACTED = 256  # ranges that are remembered
-LATE_MS = 2_000  # audio kept for a segment that is heard of so much after its start
+LATE_MS = 10_000  # audio kept for a segment that is heard of so much after its start
 LONGEST_GAP_MS = 2_000  # that becomes silence
 PIECE_MS = 100  # shorter blocks are joined, for an array has a price
 
@@ -133,6 +133,11 @@ class UtteranceStream:
                 rest for span in self._segments for rest in _without(span, start, end)
             ]
 
+    def missing_ms(self, start_us: int) -> int:
+        """How much of a segment's audio is gone already, though no utterance had it; ms."""
+        missing = self._held - max(self._floor, self._position(start_us))
+        return max(0, missing) * 1000 // self._rate
+
     # -- in the order of media time ----------------------------------------------------------
 
     def _settle(self) -> None:
@@ -153,8 +158,7 @@ class UtteranceStream:
         return self._begin() + self._max if end is None else end + self._delay
 
     def _begin(self) -> int:
-        held = self._pieces[0][0] if self._pieces else self.timeline.frames - self._shorts
-        return max(self._floor, held, self._segments[0][0] - self._pre_roll)
+        return max(self._floor, self._held, self._segments[0][0] - self._pre_roll)
 
     def _hear(self, event: SpeechEvent) -> None:
         if event.kind == START and not self.speaking:
@@ -191,6 +195,10 @@ class UtteranceStream:
         self._segments = [(end, None)] if last is None else []
 
     # -- audio -------------------------------------------------------------------------------
+
+    @property
+    def _held(self) -> int:
+        return self._pieces[0][0] if self._pieces else self.timeline.frames - self._shorts
 
     @property
     def _silence(self) -> int:

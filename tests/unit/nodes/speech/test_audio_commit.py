@@ -14,13 +14,16 @@ from remotemedia import Pipeline
 from remotemedia.data import Audio, Control, Data, Json
 from remotemedia.data.messages import BatchHint, CancelSpeculation
 from remotemedia.errors import DataError
+from remotemedia.manifest import Queue
 from remotemedia.node import make_params
 from remotemedia.nodes.speech.audio_buffer import AudioBufferAccumulator
 from remotemedia.nodes.speech.audio_commit import SpeculativeAudioCommit
 from remotemedia.nodes.speech.utterance import MAX_EVENTS
+from remotemedia.testing import VirtualClock
 
 RATE = 1000  # Hz: a sample is a millisecond
 ORIGIN_US = 7_000_000
+Samples = np.ndarray[Any, np.dtype[np.float32]]
 Said = tuple[int, Data]
 """When it is known, ms, and what is said."""
 
@@ -248,31 +251,57 @@ def test_no_sample_is_lost_or_repeated_however_it_is_cut(
         at += pause + length + 100
 
 
-@pytest.mark.parametrize("sizes", [160, 1000, 8000, 48_000])
-@pytest.mark.parametrize("audio_first", [True, False])
-def test_neither_blocks_nor_the_order_of_connections_matter(sizes: int, audio_first: bool) -> None:
-    rng = np.random.default_rng(3)
+def conversation() -> Samples:
+    """Speech, a cough, speech after 0.2 s; and other speech after 1.9 s; over soft noise."""
     loud = np.full(48_000 * 4, 0.001)
-    # Speech, a cough, speech after 0.8 s; and other speech after 1.9 s.
     for first, last in [(16_000, 30_400), (38_400, 40_000), (43_200, 70_400), (100_800, 129_600)]:
         loud[first:last] = 0.2
-    x = (rng.uniform(-1, 1, len(loud)) * loud).astype(np.float32)
-    pipeline = Pipeline()
-    pipeline.add("PassThrough", "mic")
-    pipeline.add("SpeculativeVADGate", "vad")
-    pipeline.add("SpeculativeAudioCommit", "commit", commit_delay_ms=1000)
-    pipeline.connect("mic", "commit" if audio_first else "vad")
-    pipeline.connect("mic", "vad" if audio_first else "commit")
-    pipeline.connect("vad:segments", "commit:segments").connect("vad:control", "commit:control")
-    blocks = [Audio(block, 16_000) for block in np.split(x, range(sizes, len(x), sizes))]
-    found = [p.data for p in pipeline.run(blocks) if p.node == "commit"]
+    return (np.random.default_rng(3).uniform(-1, 1, len(loud)) * loud).astype(np.float32)
+
+
+def check_conversation(utterances: list[Data]) -> None:
+    x = conversation()
     # 350 ms before the first sound (look-back, pre-roll) to 30 ms after the last.
     expected = [(16_000 - 350 * 16, 70_400 + 30 * 16), (100_800 - 350 * 16, 129_600 + 30 * 16)]
-    for audio, (first, last) in zip(found, expected, strict=True):
+    for audio, (first, last) in zip(utterances, expected, strict=True):
         assert isinstance(audio, Audio)
         silent = np.flatnonzero(audio.samples[0] != x[first:last]) + first
         assert set(silent) <= set(range(38_400 - 150 * 16, 40_000 + 30 * 16))
         assert len(silent) == (280 * 16 if first < 38_400 else 0)
+
+
+def gated(audio_first: bool, queue: Queue | None = None) -> Pipeline:
+    pipeline = Pipeline()
+    pipeline.add("PassThrough", "mic")
+    pipeline.add("SpeculativeVADGate", "vad")
+    pipeline.add("SpeculativeAudioCommit", "commit", commit_delay_ms=1000)
+    for target in ("commit", "vad") if audio_first else ("vad", "commit"):
+        pipeline.connect("mic", target, queue=queue)
+    for port in ("segments", "control"):
+        pipeline.connect(f"vad:{port}", f"commit:{port}", queue=queue)
+    return pipeline
+
+
+@pytest.mark.parametrize("size", [160, 1000, 8000, 48_000])
+@pytest.mark.parametrize("audio_first", [True, False])
+def test_neither_blocks_nor_the_order_of_connections_matter(size: int, audio_first: bool) -> None:
+    x = conversation()
+    blocks = [Audio(block, 16_000) for block in np.split(x, range(size, len(x), size))]
+    packets = gated(audio_first).run(blocks)
+    check_conversation([packet.data for packet in packets if packet.node == "commit"])
+
+
+@pytest.mark.parametrize("capacity", [1, 5, 64])
+async def test_nor_do_queues(capacity: int, clock: VirtualClock) -> None:
+    x = conversation()
+    blocks = [
+        Audio(block, 16_000, number * 10_000)
+        for number, block in enumerate(np.split(x, range(160, len(x), 160)))
+    ]
+    pipeline = gated(True, Queue(capacity=capacity))
+    async with pipeline.session(clock=clock) as session:
+        packets = [packet async for packet in session.stream(blocks)]
+    check_conversation([packet.data for packet in packets if packet.node == "commit"])
 
 
 def test_a_gap_becomes_silence_and_a_long_one_an_end() -> None:
@@ -333,13 +362,13 @@ def test_what_is_held_is_bounded() -> None:
         return len(arrays), sum(array.shape[1] for array in arrays)
 
     most = (0, 0)
-    for number in range(8000):
+    for number in range(16_000):
         node.process(Audio(np.zeros(10, np.float32), rate, number * 1250), "in")
         if number == 4000:
             node.process(Json({"event": "start", "start_us": 5_000_000}), "segments")
         most = max(most[0], held()[0]), max(most[1], held()[1])
-    assert most[0] < 80 + 40
-    assert most[1] <= (2000 + 200 + 100 + 100) * rate // 1000
+    assert most[0] < 102 + 80
+    assert most[1] <= (10_000 + 200 + 100 + 100) * rate // 1000
     for _ in range(300):
         node.process(CancelSpeculation(1, 2).to_control(), "control")
     far = Json({"event": "start", "start_us": 10**9}, stream_id="far")
@@ -349,9 +378,22 @@ def test_what_is_held_is_bounded() -> None:
         node.process(far, "segments")
 
 
-def test_a_start_that_is_heard_of_very_late_loses_what_is_gone() -> None:
-    found = run(9000, start(1000, known=5000), end(1000, 6000))
-    assert spans(found) == [(2800, 6000)]
+def test_a_start_that_is_heard_of_very_late_tells_what_is_gone() -> None:
+    node = SpeculativeAudioCommit()
+    for first in range(0, 20_000, 1000):
+        block = Audio(ramp(20_000)[first : first + 1000], RATE, ORIGIN_US + first * 1000, "mic")
+        node.process(block, "in")
+    # Looked at were 19 s, of which 10 s and the pre-roll are kept, in blocks of 1 s.
+    node.process(start(8_000, known=18_000)[1], "segments")
+    node.process(end(8_000, 9_500, known=18_000)[1], "segments")
+    with pytest.raises(DataError, match=r"6000 ms of the audio .* \(from 9000000 µs on\)"):
+        node.process(start(2_000, known=19_500)[1], "segments")
+    assert spans(list(node.finish())) == [(8_000, 9_500), (9_500, 20_000)]
+
+
+def test_what_was_known_long_ago_uses_what_is_there() -> None:
+    found = run(19_000, start(1000, known=15_000), end(1000, 16_000), cuts=[], early=True)
+    assert spans(found) == [(4800, 16_000)]
 
 
 def test_bytes_are_silent_at_128() -> None:
