@@ -16,6 +16,7 @@
     ├── DataError                a value that no data type accepts
     ├── WireError                bytes that are no valid frame; names field and offset
     ├── MediaFileError           a media file that cannot be read; says why, and how to convert it
+    ├── RecordingError           a recording that cannot be read or written; says where and why
     ├── NodeError                a node raised, or broke the contract
     │   ├── NodeOutputError      a node returned something that is not data
     │   ├── NodeTimeoutError     a call took longer than the policy of the node allows
@@ -222,6 +223,12 @@ class MediaFileError(RemoteMediaError):
     """A media file that cannot be read."""
 
     code = "media_file"
+
+
+class RecordingError(RemoteMediaError):
+    """A recording that cannot be read, or not be written any further."""
+
+    code = "recording"
 
 
 class NodeError(RemoteMediaError):
