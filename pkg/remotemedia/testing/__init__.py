@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from remotemedia.testing.golden_file import GoldenFolder, golden
     from remotemedia.testing.node_result import NodeResult
     from remotemedia.testing.node_run import arun_node, run_node
+    from remotemedia.testing.replaying import assert_replays, replay
     from remotemedia.testing.tolerance import Tolerance
 
 _LAZY = {
@@ -30,8 +31,10 @@ _LAZY = {
     "VirtualClock": "clock",
     "arun_node": "node_run",
     "assert_close": "compare",
+    "assert_replays": "replaying",
     "check_node": "conformance",
     "golden": "golden_file",
+    "replay": "replaying",
     "run_node": "node_run",
     "signals": "signals",
 }
@@ -48,8 +51,10 @@ __all__ = [
     "VirtualClock",
     "arun_node",
     "assert_close",
+    "assert_replays",
     "check_node",
     "golden",
+    "replay",
     "run_node",
     "signals",
 ]
