@@ -16,6 +16,9 @@ ENTRY_POINT_GROUP = "remotemedia.commands"
 
 BUILT_IN = {
     "run": "run a pipeline over a file or a stream",
+    "record": "run a pipeline and record the session",
+    "replay": "run a recording again: fast, in real time or step by step",
+    "peek": "show what is in a recording",
     "validate": "check manifests; lists every problem with its place",
     "nodes": "list the node types, or explain one",
     "graph": "draw a pipeline: mermaid, dot or json",

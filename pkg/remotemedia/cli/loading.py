@@ -25,6 +25,17 @@ def add_auto(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_params(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that changes parameters."""
+    parser.add_argument(
+        "--params",
+        metavar="NODE.KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a parameter; may be repeated",
+    )
+
+
 def load_pipeline(source: str, overrides: Sequence[str] = (), *, auto: bool = False) -> Pipeline:
     """Load a manifest from a path, or from stdin for ``-``; print its warnings.
 
@@ -45,6 +56,13 @@ def load_pipeline(source: str, overrides: Sequence[str] = (), *, auto: bool = Fa
         An override names no node.
     """
     text, name = read_source(source)
+    return load_text(text, name, overrides, auto=auto)
+
+
+def load_text(
+    text: Any, name: str | None, overrides: Sequence[str] = (), *, auto: bool = False
+) -> Pipeline:
+    """As `load_pipeline`, of what `load_manifest` takes."""
     if overrides:
         manifest = load_manifest(text, name=name)
         changes = parse_overrides(manifest, overrides)

@@ -18,8 +18,9 @@ from remotemedia.cli.commands import BUILT_IN
 from remotemedia.cli.failure import CommandError, UsageError, os_error, warn
 from remotemedia.cli.inputs import FORMATS, Input
 from remotemedia.cli.json_lines import packet_line
-from remotemedia.cli.loading import add_auto, load_pipeline, with_outputs
+from remotemedia.cli.loading import add_auto, add_params, load_pipeline, with_outputs
 from remotemedia.cli.outputs import LineSink, Sink, WavSink
+from remotemedia.cli.recordings import RecordingFile, add_recording, check_recording
 from remotemedia.cli.routing import Port, Target, check_paths, parse_target, ports_of
 from remotemedia.cli.segments import Display
 from remotemedia.cli.stop import Stop
@@ -39,33 +40,22 @@ SHOWN_ERRORS = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    add_inputs(parser)
+    add_outputs(parser)
+    parser.add_argument("--record", metavar="FILE", help="record the session, to be replayed")
+    add_recording(parser)
+    add_reports(parser)
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Declare what is run, and what goes in."""
     add = parser.add_argument
     add("manifest", metavar="MANIFEST", help="YAML or JSON file; - for stdin")
     add("-i", "--input", metavar="IN", help="what goes in; - for stdin")
-    add(
-        "-o",
-        "--output",
-        metavar="OUT",
-        action="append",
-        default=[],
-        help="[NODE[:PORT]=]PATH, what comes out; - for stdout; may be repeated",
-    )
-    add(
-        "--params",
-        metavar="NODE.KEY=VALUE",
-        action="append",
-        default=[],
-        help="change a parameter; may be repeated",
-    )
+    add_params(parser)
     add_auto(parser)
     add("--to", metavar="NODE[:PORT]", help="where the input goes (default: every open input)")
     add("--input-format", choices=FORMATS, help="what the input is")
-    add("--output-format", choices=("wav", "jsonl", "text"), help="what the outputs are")
-    add(
-        "--encoding",
-        choices=[one.value for one in WRITABLE],
-        help="samples of WAV outputs (default: as the input)",
-    )
     add("--block-ms", type=_milliseconds, default=20.0, metavar="MS", help="audio block (20)")
     add("--realtime", action="store_true", help="feed the input at the speed of its clock")
     add(
@@ -74,6 +64,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="stop",
         help="what to do when a node fails on an item (stop)",
     )
+
+
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Declare where it comes out."""
+    add = parser.add_argument
+    add(
+        "-o",
+        "--output",
+        metavar="OUT",
+        action="append",
+        default=[],
+        help="[NODE[:PORT]=]PATH, what comes out; - for stdout; may be repeated",
+    )
+    add("--output-format", choices=("wav", "jsonl", "text"), help="what the outputs are")
+    add(
+        "--encoding",
+        choices=[one.value for one in WRITABLE],
+        help="samples of WAV outputs (default: as the input)",
+    )
+
+
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    """Declare what is told."""
+    add = parser.add_argument
     add("--json", action="store_true", help="JSON lines on stdout; the last is the summary")
     add("-q", "--quiet", action="store_true", help="no progress and no summary")
 
@@ -83,25 +97,33 @@ def run(options: argparse.Namespace) -> int:
     if options.manifest == "-" and options.input == "-":
         raise UsageError("the manifest and the input cannot both come from stdin")
     pipeline = load_pipeline(options.manifest, options.params, auto=options.auto)
-    targets = [parse_target(text, pipeline.graph, options.output_format) for text in options.output]
-    check_paths(targets, options.input, options.manifest)
-    if options.json and any(target.path == "-" for target in targets):
-        raise UsageError("--json and -o - both want stdout")
-    own_outlets = pipeline.plan().outlets
-    tapped = {
-        target.node
-        for target in targets
-        if target.node is not None and (target.node, target.port) not in own_outlets
-    }
-    if tapped:
-        pipeline = Pipeline(with_outputs(pipeline.manifest, tapped))
-    job = Job(options, pipeline, targets, own_outlets)
-    with Stop() as stop:
-        return job.run(stop)
+    check_recording(options, pipeline)
+    return Job.of(options, pipeline, options.input, options.manifest)
 
 
 class Job:
     """One run of a pipeline, with all that goes in and comes out."""
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, pipeline: Pipeline, *others: str | None) -> int:
+        """Check the outputs, none of which is another file of the run, and run."""
+        targets = [
+            parse_target(text, pipeline.graph, options.output_format) for text in options.output
+        ]
+        written = [Target(None, None, options.record, "rmrec")] if options.record else []
+        check_paths([*targets, *written], *others)
+        if options.json and any(target.path == "-" for target in targets):
+            raise UsageError("--json and -o - both want stdout")
+        own_outlets = pipeline.plan().outlets
+        tapped = {
+            target.node
+            for target in targets
+            if target.node is not None and (target.node, target.port) not in own_outlets
+        }
+        if tapped:
+            pipeline = Pipeline(with_outputs(pipeline.manifest, tapped))
+        with Stop() as stop:
+            return cls(options, pipeline, targets, own_outlets).run(stop)
 
     def __init__(
         self,
@@ -117,6 +139,7 @@ class Job:
         self.packets: dict[Port, int] = {}
         self.errors: list[str] = []
         self._own_outlets = own_outlets
+        self._recorded: list[str] = []
         self._routes: dict[Port, list[Sink]] = {}
         self._sinks: list[Sink] = []
         self._progress = Progress(sys.stderr, lambda: None, enabled=False)
@@ -147,7 +170,7 @@ class Job:
                 source.close()
         self._display.finish()
         elapsed_s = time.perf_counter() - started
-        outputs = self._finish_sinks()
+        outputs = [*self._finish_sinks(), *self._recorded]
         media_s = source.position_s if source is not None else 0.0
         summary = Summary(
             manifest=self.pipeline.manifest.source,
@@ -188,7 +211,7 @@ class Job:
         return Input(options.input, options.input_format, options.block_ms, options.realtime, stop)
 
     def _execute(self, source: Input | None, stop: Stop) -> Metrics:
-        if self.plan.async_nodes:
+        if self.plan.async_nodes or self.options.record is not None:
             import asyncio
 
             return asyncio.run(self._execute_async(source, stop))
@@ -218,6 +241,9 @@ class Job:
             if self.options.on_error == "stop":
                 session.fail_on_error()
             telling = asyncio.ensure_future(self._tell_async(session.events()))
+            recording = None
+            if self.options.record is not None:
+                recording = RecordingFile(self.options, self.pipeline, session)
             try:
                 items = source if source is not None else ()
                 async for packet in session.stream(items, self.options.to):
@@ -228,6 +254,8 @@ class Job:
                 await asyncio.sleep(0)  # what has just failed is still told
                 telling.cancel()
                 await asyncio.wait([telling])
+                if recording is not None:
+                    self._recorded.append(recording.close())
             return session.metrics()
 
     # -- out ---------------------------------------------------------------------------------
@@ -309,6 +337,8 @@ class Job:
 
     def _unkept(self) -> Iterator[str]:
         """What came out and went nowhere."""
+        if self.options.record is not None:
+            return
         for port in sorted(self.packets.keys() - self._routes.keys()):
             caps = self.plan.formats.outputs[port]
             media = {format_.media for format_ in caps.formats or ()}
