@@ -163,7 +163,7 @@ class ReplayJob(Job):
         return bool(line) and line.strip().lower() not in ("q", "quit")
 
     def _check(self) -> int:
-        from remotemedia.testing.replay import differences
+        from remotemedia.testing.replaying import differences
 
         given: dict[str, float] = dict(self.options.tolerance)
         nodes = {**dict.fromkeys(self.plan.graph.nodes, given.get("", 0.0)), **given}
