@@ -214,10 +214,12 @@ export interface EdgeInfo {
   caps: string;
 }
 
-/** One snapshot of a session: its nodes in topological order, its edges as written. */
+/** One snapshot: nodes in topological order, edges as written; session of a live one only. */
 export interface Metrics {
   nodes: NodeMetrics[];
   edges: EdgeMetrics[];
+  session: SessionMetrics | null;
+  streams: StreamMetrics[];
 }
 
 /** One node. */
@@ -226,15 +228,28 @@ export interface NodeMetrics {
   node_type: string;
   count: number;
   errors: number;
-  latency: Latency;
+  latency: Timing;
 }
 
-/** Percentiles of a histogram, µs; all zero when nothing was recorded. */
+/** Percentiles since the start, and of the last minutes. */
+export interface Timing {
+  p50_us: number;
+  p95_us: number;
+  p99_us: number;
+  max_us: number;
+  mean_us: number;
+  count: number;
+  windows: Record<string, Latency>;
+}
+
+/** Percentiles of durations, µs; all zero when nothing was recorded. */
 export interface Latency {
   p50_us: number;
   p95_us: number;
   p99_us: number;
   max_us: number;
+  mean_us: number;
+  count: number;
 }
 
 /** One edge, from an output port to an input port or to the client. */
@@ -246,6 +261,28 @@ export interface EdgeMetrics {
   dropped: Record<string, number>;
   in_flight: number;
   max_depth: number;
+  wait: Timing | null;
+}
+
+/** A live session as its client meets it. */
+export interface SessionMetrics {
+  end_to_end: Timing;
+  first_output: Timing;
+}
+
+/** The health of one media stream, see remotemedia.session.drift.StreamHealth. */
+export interface StreamMetrics {
+  stream: string;
+  samples: number;
+  discontinuities: number;
+  lead_ms: number;
+  slope_ms_per_s: number;
+  skew_ms: number | null;
+  interval_ms: number;
+  cadence: number;
+  frozen_ms: number;
+  health: number;
+  alerts: number;
 }
 
 export type PageRequest = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics | Define | Requirements | Install | AttachReader | AttachWriter | AttachRecorder | PlayFile | Detach | Formats;

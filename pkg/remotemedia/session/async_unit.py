@@ -107,7 +107,8 @@ class AsyncUnit(Unit):
             self._fail(step, error)
             if not elapsed:
                 return
-        step.latency.record(elapsed)
+        now = clock()
+        step.latency.record(now - elapsed, now)
 
     async def _tail(self) -> None:
         step = self.step
@@ -214,7 +215,7 @@ class SourceUnit(AsyncUnit):
         try:
             then = clock()
             async for item in self._passing(items):
-                step.latency.record(clock() - then)
+                step.latency.record(then, clock())
                 now_us = self._hooks.timer.wall_us()
                 self.packet = Packet(
                     item, step.id, step.default, sequence, 0, now_us, self.generation

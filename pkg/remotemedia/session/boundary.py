@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from time import perf_counter
 
 from remotemedia.data import Control, Packet
-from remotemedia.metrics import EdgeMetrics
+from remotemedia.metrics import EdgeMetrics, Histogram
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.outlet import Outlet
 
+FOLD = 1023  # a mask: waits that are sorted into their histogram at a time
 CAPACITY = 16  # packets between islands: 320 ms of 20 ms blocks
 CLIENT_CAPACITY = 256  # packets that wait for the client per output port
 MAX_AHEAD = 256  # control messages that wait ahead of the queue
@@ -34,9 +37,17 @@ class Boundary(Outlet):
     overflow : str
         ``block``: the sender waits. ``drop_oldest``, ``drop_newest``: one packet is lost.
         ``latest``: all that wait are lost.
+    clock : callable
+        The profiling clock, s.
+
+    Attributes
+    ----------
+    wait : Histogram
+        How long the packets that were taken stood in the queue.
     """
 
     __slots__ = (
+        "_clock",
         "_senders",
         "ahead",
         "capacity",
@@ -48,7 +59,9 @@ class Boundary(Outlet):
         "max_depth",
         "overflow",
         "packets",
+        "since",
         "target",
+        "wait",
     )
 
     def __init__(
@@ -59,6 +72,7 @@ class Boundary(Outlet):
         target: tuple[str, str],
         capacity: int = CAPACITY,
         overflow: str = "block",
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         super().__init__(node, port)
         self.inbox = inbox
@@ -67,6 +81,9 @@ class Boundary(Outlet):
         self.overflow = overflow
         self.packets: deque[Packet] = deque()
         self.ahead = 0
+        self.wait = Histogram()
+        self.since: deque[float] = deque()  # when each of them came
+        self._clock = clock
         self.entered = 0
         self.delivered = 0
         self.dropped: dict[str, int] = {}
@@ -117,8 +134,11 @@ class Boundary(Outlet):
 
     def take(self) -> Packet:
         """The first packet; makes room for a sender that waits."""
+        self.wait.readings += (self.since[0], self._clock())
         packet = self._pop()
         self.delivered += self._removed(packet)
+        if not self.delivered & FOLD:
+            self.wait.fold()
         if self._senders:
             self._let_in()
         return packet
@@ -149,13 +169,14 @@ class Boundary(Outlet):
             self.ahead -= 1
             self.inbox.ahead -= 1
         del self.packets[index]
+        del self.since[index]
         self.inbox.forget(self, index)
         self._count_dropped(reason, self._removed(packet))
         if self._senders:
             self._let_in()
 
     def metrics(self, source: str, target: str) -> EdgeMetrics:
-        """Its counters."""
+        """Its counters, and how long packets waited."""
         in_flight = self.entered - self.delivered - sum(self.dropped.values())
         return EdgeMetrics(
             source,
@@ -165,6 +186,7 @@ class Boundary(Outlet):
             dict(self.dropped),
             in_flight,
             self.max_depth,
+            self.wait.timing(self._clock()),
         )
 
     def go_on(self, before: EdgeMetrics) -> None:
@@ -194,6 +216,7 @@ class Boundary(Outlet):
     def _append(self, packet: Packet) -> None:
         packets, inbox = self.packets, self.inbox
         packets.append(packet)
+        self.since.append(self._clock())
         inbox.arrivals.append(self)
         if len(packets) > self.max_depth:
             self.max_depth = len(packets)
@@ -208,6 +231,7 @@ class Boundary(Outlet):
 
     def _pop(self) -> Packet:
         packet = self.packets.popleft()
+        self.since.popleft()
         inbox = self.inbox
         inbox.arrivals.remove(self)  # the first, as a rule
         if self.ahead:
@@ -221,6 +245,7 @@ class Boundary(Outlet):
             self.remove(self.packets[0], "control")
         self.inbox.retract(packet)
         self.packets.insert(self.ahead, packet)
+        self.since.insert(self.ahead, self._clock())
         self.inbox.arrivals.insert(self.inbox.ahead, self)
         self.ahead += 1
         self.inbox.ahead += 1

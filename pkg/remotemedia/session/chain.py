@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from remotemedia.clock import Clock, SystemClock
 from remotemedia.data import Data
-from remotemedia.metrics import Histogram, add_rows
+from remotemedia.metrics import Histogram, add_rows, table_of
 from remotemedia.node import Context, Node
 from remotemedia.session.adapter import Adapter
 from remotemedia.session.timers import Timers
@@ -239,12 +238,9 @@ class Chain:
 
     def _record(self, readings: list[float], calls: int) -> int:
         """Empty a table of clock readings into the histograms of the first steps; its rows."""
-        # Packing a list of floats is 2 to 4 times quicker than np.fromiter or np.array.
-        packed = struct.pack(f"{len(readings)}d", *readings)
-        readings.clear()
-        table = np.frombuffer(packed).reshape(-1, calls + 1)
+        table = table_of(readings, calls + 1)
         durations = np.subtract(table[:, 1:].T, table[:, :-1].T, order="C")
-        add_rows([step.latency for step in self.steps[:calls]], durations)
+        add_rows([step.latency for step in self.steps[:calls]], durations, table[:, -1])
         return len(table)
 
     def end_row(self, kept: int) -> None:

@@ -338,7 +338,8 @@ class Island:
             self.stack.pop()
             if frame.timed:
                 step.unrecorded -= 1
-                step.latency.record(frame.elapsed)
+                now = clock()
+                step.latency.record(now - frame.elapsed, now)
             return None
         if item.__class__ is Pause:
             return PAUSED, item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 from msgspec.structs import replace
 
@@ -38,9 +39,16 @@ class Limited(Boundary):
     __slots__ = ("_high", "_is_high", "_low", "_parts", "_told", "bytes", "held_us", "limits")
 
     def __init__(
-        self, node: str, port: str, inbox: Inbox, target: tuple[str, str], queue: Queue, told: Told
+        self,
+        node: str,
+        port: str,
+        inbox: Inbox,
+        target: tuple[str, str],
+        queue: Queue,
+        told: Told,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
-        super().__init__(node, port, inbox, target, queue.capacity, queue.overflow)
+        super().__init__(node, port, inbox, target, queue.capacity, queue.overflow, clock)
         self.limits = queue
         self.bytes = 0
         self.held_us = 0

@@ -14,18 +14,19 @@ from remotemedia.session.chain import Link, Step
 CLIENT = "client"
 
 
-def node_metrics(plan: Plan, steps: Mapping[str, Step]) -> tuple[NodeMetrics, ...]:
-    """Every node, in topological order."""
+def node_metrics(plan: Plan, steps: Mapping[str, Step], now: float) -> tuple[NodeMetrics, ...]:
+    """Every node, in topological order; `now` is the profiling clock's, s."""
     return tuple(
-        _node(plan.graph.nodes[node_id].node_type, steps[node_id]) for node_id in plan.graph.order
+        _node(plan.graph.nodes[node_id].node_type, steps[node_id], now)
+        for node_id in plan.graph.order
     )
 
 
-def _node(node_type: str, step: Step) -> NodeMetrics:
+def _node(node_type: str, step: Step, now: float) -> NodeMetrics:
     policy = step.policy
     counts = (policy.retries, policy.timeouts, policy.refused, policy.state) if policy else ()
     return msgspec.structs.replace(
-        NodeMetrics(step.id, node_type, step.calls, step.errors, step.latency.latency(), *counts),
+        NodeMetrics(step.id, node_type, step.calls, step.errors, step.latency.timing(now), *counts),
         dropped=dict(step.dropped),
         state=step.state,
     )
@@ -54,8 +55,12 @@ def edge_ends(edge: Edge) -> tuple[str, str]:
 
 
 def snapshot(
-    plan: Plan, steps: Mapping[str, Step], links: Mapping[Edge, Link], ends: list[EdgeMetrics]
+    plan: Plan,
+    steps: Mapping[str, Step],
+    links: Mapping[Edge, Link],
+    ends: list[EdgeMetrics],
+    now: float,
 ) -> Metrics:
     """A session without boundaries; `ends` are the edges from and to the client."""
     inner = [inner_edge(edge, links.get(edge), steps) for edge in plan.graph.edges]
-    return Metrics(node_metrics(plan, steps), (*inner, *ends))
+    return Metrics(node_metrics(plan, steps, now), (*inner, *ends))

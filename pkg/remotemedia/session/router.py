@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
 from remotemedia.clock import Clock, deadline
@@ -18,6 +18,7 @@ from remotemedia.session.boundary import CAPACITY, CLIENT_CAPACITY, Boundary
 from remotemedia.session.call import can_wake
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.concurrent_unit import ConcurrentUnit
+from remotemedia.session.delay import Delay
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.observer import Observers
@@ -108,6 +109,7 @@ class Router:
         self._hooks = hooks
         self._clock = clock
         self._observers = observers
+        self._delay = Delay(hooks.clock, clock.wall_us, len(plan.outlets) > 1)
         self._policy = policy
         self._interrupting = asyncio.Lock()
         self.links: dict[Ends, Link] = {}
@@ -168,7 +170,9 @@ class Router:
         def to_client(node: str, port: str) -> Boundary:
             known = self.queues.outlets.get((node, port))
             if known is None:
-                known = ClientBoundary(node, port, self.client, self._observers)
+                known = ClientBoundary(
+                    node, port, self.client, self._hooks.clock, self._observers, self._delay
+                )
                 self.queues.outlets[node, port] = known
             known.ended = False  # it may have been, before the graph was changed
             return known
@@ -218,16 +222,13 @@ class Router:
         )
 
     def _make_queue(self, edge: Edge, inbox: Inbox) -> Boundary:
-        target = edge.target, edge.target_port
-        queue = edge.queue
+        ends = edge.source, edge.source_port, inbox, (edge.target, edge.target_port)
+        queue, clock = edge.queue, self._hooks.clock
         if queue is None:
-            capacity = max(CAPACITY, 2 * inbox.wanted)
-            return Boundary(edge.source, edge.source_port, inbox, target, capacity)
+            return Boundary(*ends, max(CAPACITY, 2 * inbox.wanted), clock=clock)
         if queue.needs_counting:
-            return Limited(edge.source, edge.source_port, inbox, target, queue, self._hooks.water)
-        return Boundary(
-            edge.source, edge.source_port, inbox, target, queue.capacity, queue.overflow
-        )
+            return Limited(*ends, queue, self._hooks.water, clock)
+        return Boundary(*ends, queue.capacity, queue.overflow, clock)
 
     def entry(self, node_id: str, port: str) -> Boundary:
         """What the client writes for an input port."""
@@ -238,7 +239,7 @@ class Router:
         found = self.queues.entries.get((node_id, port))
         if found is None:
             capacity = max(CAPACITY, 2 * inbox.wanted)
-            found = Boundary("", "", inbox, (node_id, port), capacity)
+            found = Boundary("", "", inbox, (node_id, port), capacity, clock=self._hooks.clock)
             self.queues.entries[node_id, port] = found
             found.ended = True  # by itself: that more may come is said by `Inbox.open`
         return found
@@ -256,7 +257,9 @@ class Router:
         return Timers(node_id, self._clock, ring)
 
     def _set_timers(self, step: Step, inbox: Inbox) -> None:
-        wakes = self.queues.wakes[step.id] = Boundary("", "", inbox, (step.id, WAKE))
+        wakes = self.queues.wakes[step.id] = Boundary(
+            "", "", inbox, (step.id, WAKE), clock=self._hooks.clock
+        )
         wakes.ended = True
         step.timers = timers = self.timers.pop(step.id, None) or self.make_timers(step.id)
         if step.outer is not None:
@@ -347,7 +350,9 @@ class Router:
             boundary.metrics(f"{node}:{port}", CLIENT)
             for (node, port), boundary in queues.outlets.items()
         ]
-        return Metrics(node_metrics(self.plan, self.steps), tuple(edges))
+        now = self._hooks.clock()
+        nodes = node_metrics(self.plan, self.steps, now)
+        return Metrics(nodes, tuple(edges), self._delay.metrics())
 
     def _clear(self, reason: str, nodes: Set[str]) -> None:
         for boundary in self.queues.all():
@@ -358,14 +363,24 @@ class Router:
 class ClientBoundary(Boundary):
     """What waits for the client of one output port; observers see it enter."""
 
-    __slots__ = ("_observers",)
+    __slots__ = ("_delay", "_observers")
 
-    def __init__(self, node: str, port: str, inbox: Inbox, observers: Observers) -> None:
-        super().__init__(node, port, inbox, (CLIENT, port), CLIENT_CAPACITY)
+    def __init__(
+        self,
+        node: str,
+        port: str,
+        inbox: Inbox,
+        clock: Callable[[], float],
+        observers: Observers,
+        delay: Delay,
+    ) -> None:
+        super().__init__(node, port, inbox, (CLIENT, port), CLIENT_CAPACITY, clock=clock)
         self._observers = observers
+        self._delay = delay
 
     def _append(self, packet: Packet) -> None:
         super()._append(packet)
+        self._delay.note(packet, self.since[-1])
         if self._observers.watching:
             self._observers.received(packet)
 

@@ -129,7 +129,8 @@ class Run:
             direct_edge(f"{node}:{port}", CLIENT, link.count)
             for (node, port), link in sorted(wiring.client_links.items())
         ]
-        return snapshot(self.plan, wiring.steps, wiring.links, ends)
+        now = self._island.clock()
+        return snapshot(self.plan, wiring.steps, wiring.links, ends, now)
 
     # -- the run -----------------------------------------------------------------------------
 
@@ -239,7 +240,7 @@ class Run:
                     step.unrecorded += 1
                     self._on_failure(step, error)
                     continue
-                step.latency.record(clock() - then)
+                step.latency.record(then, clock())
                 yield step, [item]
             self._island.fold()
         for node_id in self.plan.graph.order:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotemedia.metrics import Histogram, Latency, add_rows
+from remotemedia.metrics import Histogram, Latency, Timing, add_rows
 
 # A bucket is 1/32 of an octave at its wide end, and its middle is shown: 1/64 to either side.
 BUCKET = 1 / 64
@@ -16,7 +16,7 @@ BUCKET = 1 / 64
 def histogram_of(durations):
     histogram = Histogram()
     for duration in durations:
-        histogram.record(duration)
+        histogram.record(0.0, duration)
     return histogram
 
 
@@ -30,7 +30,10 @@ def shown(latency):
 
 
 def test_nothing_recorded():
-    assert Histogram().latency() == Latency(0, 0, 0, 0)
+    assert Histogram().latency() == Latency(0, 0, 0, 0, 0, 0)
+    nothing = dict.fromkeys(("1m", "5m", "15m"), Latency())
+    assert Histogram().timing(0.0) == Timing(windows=nothing)
+    assert Histogram().timing(1e6) == Timing(windows=nothing)
     assert Histogram().count == 0
 
 
@@ -46,7 +49,10 @@ def test_percentiles_are_within_a_bucket(shape, count):
     }[shape]
     histogram = histogram_of(durations.tolist())
     assert histogram.count == count
-    assert shown(histogram.latency()) == pytest.approx(expected(durations), rel=BUCKET)
+    latency = histogram.latency()
+    assert shown(latency) == pytest.approx(expected(durations), rel=BUCKET)
+    assert latency.count == count
+    assert latency.mean_us == pytest.approx(float(np.mean(durations)) * 1e6)
 
 
 @given(st.lists(st.floats(1e-9, 1e4), min_size=1, max_size=60))
@@ -72,7 +78,7 @@ def test_no_percentile_is_above_the_maximum():
 
 
 def test_zero_and_backwards():
-    assert histogram_of([0.0, -0.0, -1e-6]).latency() == Latency(0, 0, 0, 0)
+    assert histogram_of([0.0, -0.0, -1e-6]).latency() == Latency(0, 0, 0, 0, 0, 3)
     latency = histogram_of([0.0] * 9 + [1e-3]).latency()
     assert latency.p50_us == 0
     assert latency.max_us == 1e3
@@ -90,17 +96,19 @@ def test_huge_beside_tiny():
 def test_many_at_once_are_the_same_as_one_by_one():
     durations = np.random.default_rng(1).exponential(1e-3, 3000)
     rows = [Histogram(), Histogram()]
-    add_rows(rows, np.empty((2, 0)))
+    add_rows(rows, np.empty((2, 0)), np.empty(0))
     for part in np.array_split(np.stack([durations, durations / 7]), 7, axis=1):
-        add_rows(rows, part.copy())
+        add_rows(rows, part.copy(), np.zeros(part.shape[1]))
     assert [row.count for row in rows] == [3000, 3000]
-    assert rows[0].latency() == histogram_of(durations.tolist()).latency()
-    assert rows[1].latency() == histogram_of((durations / 7).tolist()).latency()
+    for row, same in zip(rows, (durations, durations / 7), strict=True):
+        one_by_one = histogram_of(same.tolist()).latency()
+        assert shown(row.latency()) == shown(one_by_one)
+        assert row.latency().mean_us == pytest.approx(one_by_one.mean_us)
 
 
 def test_zeros_beside_durations_need_no_huge_table():
     row = Histogram()
-    add_rows([row], np.array([[0.0, 0.0, 1e-3]]))
+    add_rows([row], np.array([[0.0, 0.0, 1e-3]]), np.zeros(3))
     assert row.latency() == histogram_of([0.0, 0.0, 1e-3]).latency()
     assert row.count == 3
 
@@ -109,6 +117,6 @@ def test_looking_changes_nothing():
     histogram = histogram_of([1e-3, 2e-3])
     first = histogram.latency()
     assert histogram.latency() == first
-    histogram.record(4e-3)
+    histogram.record(1.0, 1.004)
     assert histogram.count == 3
     assert histogram.latency().max_us == pytest.approx(4e3)
