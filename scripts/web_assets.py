@@ -18,6 +18,7 @@ NOT_IN_A_PAGE = (
     "remotemedia/__main__.py",
     "remotemedia/cli/",
     "remotemedia/manifest/edit.py",
+    "remotemedia/metrics/prometheus.py",
     "remotemedia/recording/files.py",
     "remotemedia/recording/reader.py",
     "remotemedia/session/replay.py",

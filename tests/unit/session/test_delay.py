@@ -72,6 +72,7 @@ async def test_first_output_is_that_of_each_send(clock: VirtualClock) -> None:
 async def test_what_a_source_emits_counts_from_then(clock: VirtualClock) -> None:
     p = pipeline("t:TestTicks s:TestSlow", "t s", s={"delay_ms": 5})
     async with session_of(p, clock) as session:
+        await session.finish()
         assert len([packet async for packet in session.outputs()]) == 4  # and the tail
         assert measured(session).end_to_end.count == 4
         assert measured(session).end_to_end.max_us == pytest.approx(5 * MS)

@@ -338,8 +338,9 @@ def test_snapshot_is_plain_data() -> None:
     assert (heard["stream"], heard["samples"], heard["skew_ms"]) == ("audio", 60, None)
     assert seen["lead_ms"] == pytest.approx(59 * 20 * 1e-3)
     assert seen["frozen_ms"] == 59 * 20
-    assert seen["alerts"] == 8 + 32  # 1 - 0.3 - 0.3 * 1 / 5
-    assert seen["health"] == pytest.approx(0.64, abs=1e-3)
+    assert seen["alerts"] == 8 + 32
+    expected = 1 - 0.3 - 0.3 * 1 / 5 - 0.2 * seen["skew_ms"] / 80
+    assert seen["health"] == pytest.approx(expected, abs=1e-3)
     assert 0 <= seen["skew_ms"] <= 59 * 20 * 1e-3
     assert [int(alert) for alert in StreamAlert] == [1, 2, 4, 8, 16, 32]
 
