@@ -23,7 +23,7 @@ _EVER = 1 << 62
 _WINDOWS = {"1m": _MINUTE, "5m": 5 * _MINUTE, "15m": 15 * _MINUTE, "": 2 * _EVER}
 _LONGEST = 15 * _MINUTE
 _MOST = 32  # slots; more are made fewer, which leaves up to 22
-_RANKS = np.array([-50, -95, -99])
+_RANKS = np.array([-50, -95, -99], dtype=np.int64)
 
 
 class _Slot(NamedTuple):
@@ -133,8 +133,8 @@ class Histogram:
         """
         if slot != self._slot:
             if slot not in self._slots:  # the first of it, and often all
-                packed = np.flatnonzero(counts)
-                packed = packed + lowest << _SHIFT | counts[packed]
+                found = np.flatnonzero(counts)  # 32 bits wide in Pyodide
+                packed = found.astype(np.int64) + lowest << _SHIFT | counts[found]
                 self._slots[slot] = _Slot(packed, total, maximum)
                 self._counted += number
                 if len(self._slots) > _MOST:
