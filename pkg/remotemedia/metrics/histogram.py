@@ -19,8 +19,8 @@ _WIDEST = 4096  # buckets of a table: 128 octaves
 _BATCH = 512  # single durations held back before they are sorted into buckets
 _SLOT_S = 10  # what the shortest window moves by; the others do by a minute
 _MINUTE = 6  # slots
-_EVER = 1 << 62
-_WINDOWS = {"1m": _MINUTE, "5m": 5 * _MINUTE, "15m": 15 * _MINUTE, "": 2 * _EVER}
+_NO_SLOT = -1 << 62
+_WINDOWS = {"1m": _MINUTE, "5m": 5 * _MINUTE, "15m": 15 * _MINUTE}  # shortest first
 _LONGEST = 15 * _MINUTE
 _MOST = 32  # slots; more are made fewer, which leaves up to 22
 _RANKS = np.array([-50, -95, -99], dtype=np.int64)
@@ -91,31 +91,30 @@ class Histogram:
     def latency(self) -> Latency:
         """Percentiles so far: the middle of the bucket that holds the rank, never above max."""
         self.fold()
-        return _latency((self._before, *self._slots.values(), self._present()))
+        return _latencies([[self._before, *self._slots.values(), self._present()]])[0]
 
     def timing(self, now: float) -> Timing:
         """`latency`, and that of the windows that end at `now`, a reading of the clock, s."""
         self.fold()
         newest = int(now // _SLOT_S)
-        slots = {-_EVER: self._before, self._slot: self._present(), **self._slots}
-        found: list[Latency] = []
-        seen = 0
-        for length in _WINDOWS.values():
-            inside = [slot for number, slot in slots.items() if number > newest - length]
-            if found and len(inside) == seen:  # no more in it than in the shorter one
-                found.append(found[-1])
-                continue
-            seen = len(inside)
-            found.append(_latency(inside))
-        *windows, ever = found
+        groups: list[list[_Slot]] = [[] for _ in _WINDOWS]  # what each window has beyond the last
+        ever = [self._before]
+        for number, slot in {self._slot: self._present(), **self._slots}.items():
+            for group, length in zip(groups, _WINDOWS.values(), strict=True):
+                if number > newest - length:
+                    group.append(slot)
+                    break
+            else:
+                ever.append(slot)
+        *windows, overall = _latencies([*groups, ever])
         return Timing(
-            ever.p50_us,
-            ever.p95_us,
-            ever.p99_us,
-            ever.max_us,
-            ever.mean_us,
-            ever.count,
-            dict(zip(_WINDOWS, windows, strict=False)),
+            overall.p50_us,
+            overall.p95_us,
+            overall.p99_us,
+            overall.max_us,
+            overall.mean_us,
+            overall.count,
+            dict(zip(_WINDOWS, windows, strict=True)),
         )
 
     def merge(
@@ -169,7 +168,7 @@ class Histogram:
             self._slots[self._slot] = self._present()
         self._buckets = {}
         self._total = self._maximum = 0.0
-        self._slot = 1 - _EVER
+        self._slot = _NO_SLOT
 
     def _thin(self) -> None:
         """Join slots of one minute, and those that are in no window."""
@@ -268,17 +267,31 @@ def _joined(slots: Sequence[_Slot]) -> _Slot:
     )
 
 
-def _latency(slots: Sequence[_Slot]) -> Latency:
-    packed = np.concatenate([slot.buckets for slot in slots] or [_NOTHING.buckets])
+def _latencies(groups: Sequence[Sequence[_Slot]]) -> list[Latency]:
+    """Of the first group, of the first two, and so on."""
+    slots = [slot for group in groups for slot in group]
+    packed = np.concatenate([slot.buckets for slot in slots])
     if not packed.size:
-        return NO_LATENCY
-    packed.sort()  # by bucket; that one may be there several times does no harm to the ranks
-    below = np.cumsum(packed & _COUNT)
-    number = int(below[-1])
-    maximum = max(slot.maximum for slot in slots)
-    keys = packed[np.searchsorted(below, -(_RANKS * number // 100))] >> _SHIFT
-    low, high = (keys << _SHIFT).view(np.float64), ((keys + 1) << _SHIFT).view(np.float64)
-    middle = np.where(low > 0, np.minimum(low / 2 + high / 2, maximum), 0.0)
-    mean = sum(slot.total for slot in slots) / number
-    p50, p95, p99 = (middle * 1e6).tolist()
-    return Latency(p50, p95, p99, maximum * 1e6, mean * 1e6, number)
+        return [NO_LATENCY] * len(groups)
+    of_group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    of_group = np.repeat(of_group, [len(slot.buckets) for slot in slots])
+    # By bucket; that one is there several times does no harm to the ranks.
+    order = np.argsort(packed)
+    packed = packed[order]
+    inside = of_group[order] <= np.arange(len(groups))[:, np.newaxis]
+    below = np.cumsum((packed & _COUNT) * inside, axis=1)
+    ranks = -(_RANKS * below[:, -1:] // 100)
+    at = (below[:, np.newaxis] >= ranks[:, :, np.newaxis]).argmax(axis=2)
+    low = packed[at] >> _SHIFT << _SHIFT
+    edges, next_edges = low.view(np.float64), (low + (1 << _SHIFT)).view(np.float64)
+    middles = np.where(edges > 0, edges / 2 + next_edges / 2, 0.0).tolist()
+    found: list[Latency] = []
+    total = longest = 0.0
+    for group, number, row in zip(groups, below[:, -1].tolist(), middles, strict=True):
+        total += sum(slot.total for slot in group)
+        longest = max([longest, *(slot.maximum for slot in group)])
+        p50, p95, p99 = (min(middle, longest) * 1e6 for middle in row)
+        mean = total / number if number else 0.0
+        latency = Latency(p50, p95, p99, longest * 1e6, mean * 1e6, number)
+        found.append(latency if number else NO_LATENCY)
+    return found
