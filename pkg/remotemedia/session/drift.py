@@ -177,7 +177,12 @@ class StreamHealth:
     @property
     def lead_ms(self) -> float:
         """Arrival behind media time since the last discontinuity, ms."""
-        return (self._arrival_us - self._pts_us - self._base_us) / 1000
+        return (self.offset_us - self._base_us) / 1000
+
+    @property
+    def offset_us(self) -> int:
+        """Arrival of the last sample less its media time, µs."""
+        return self._arrival_us - self._pts_us
 
     @property
     def slope_ms_per_s(self) -> float:
