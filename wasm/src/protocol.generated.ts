@@ -229,6 +229,12 @@ export interface NodeMetrics {
   count: number;
   errors: number;
   latency: Timing;
+  retries: number;
+  timeouts: number;
+  refused: number;
+  breaker: string;
+  dropped: Record<string, number>;
+  state: string;
 }
 
 /** Percentiles since the start, and of the last minutes. */
