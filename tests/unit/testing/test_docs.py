@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from remotemedia.testing import GoldenFolder, VirtualClock
+import remotemedia as rm
+from remotemedia.recording import Recorder
+from remotemedia.testing import GoldenFolder, VirtualClock, signals
 from remotemedia.testing import run_node as run_node_on
 
 PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
@@ -41,7 +43,31 @@ def offered(tmp_path: Path) -> Callable[[str], object]:
     def run_node(*arguments: Any, **options: Any) -> object:
         return run_node_on(*arguments, clock=clock, **options)
 
-    return {"virtual_clock": clock, "golden": golden, "run_node": run_node}.__getitem__
+    return {
+        "virtual_clock": clock,
+        "golden": golden,
+        "run_node": run_node,
+        "take": str(recorded(tmp_path / "take.rmrec")),
+    }.__getitem__
+
+
+def recorded(path: Path) -> Path:
+    """The recording of a session."""
+    p = rm.Pipeline()
+    p.add("Gain", id="loud", gain_db=6)
+    clock = VirtualClock()
+
+    async def record() -> None:
+        with path.open("wb") as file:
+            recorder = Recorder(file, p.to_dict(), clock)
+            async with p.session(clock=clock) as session:
+                recorder.attach(session)
+                tone = signals.tone(440, seconds=0.1)
+                _ = [packet async for packet in session.stream(signals.blocks(tone, ms=20))]
+            recorder.close()
+
+    clock.run(record())
+    return path
 
 
 @pytest.mark.parametrize(("number", "name"), list(snippet_tests()))
