@@ -20,6 +20,7 @@ from remotemedia.negotiation import converters_for, negotiate
 from remotemedia.plan import Plan, compile_plan
 
 if TYPE_CHECKING:
+    from remotemedia.session.drift import StreamLimits
     from remotemedia.session.run import OnError, Run
     from remotemedia.session.session import Session
 
@@ -315,6 +316,7 @@ class Pipeline:
         close_timeout_ms: int = 2_000,
         policy: Policy | None = None,
         max_latency_ms: float | None = None,
+        health: bool | StreamLimits = False,
     ) -> Session:
         """A live session, to be used with ``async with``; see `Session` for the options."""
         from remotemedia.session.session import Session
@@ -326,6 +328,7 @@ class Pipeline:
             policy=policy,
             max_latency_ms=max_latency_ms,
             pipeline=self,
+            health=health,
         )
 
 

@@ -19,6 +19,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from remotemedia.clock import Clock, SystemClock, deadline
 from remotemedia.data import Control, Data, Packet
 from remotemedia.errors import (
@@ -36,10 +38,12 @@ from remotemedia.session.budget import Budget
 from remotemedia.session.bus import Bus
 from remotemedia.session.chain import Step
 from remotemedia.session.change import change
+from remotemedia.session.drift import StreamAlert, StreamHealth, StreamLimits
 from remotemedia.session.failure import Event, error_event, notice
 from remotemedia.session.guard import refuse
 from remotemedia.session.inbox import wait_in, wake_all
 from remotemedia.session.life import context, create_nodes, discover, open_node
+from remotemedia.session.monitor import StreamMonitor
 from remotemedia.session.observer import Detach, Observer, Observers, Tap
 from remotemedia.session.outputs import Events, Outputs
 from remotemedia.session.router import Router, reached
@@ -80,6 +84,9 @@ class Session:
         dropped, so that the session is never behind for longer. Counted as ``late``.
     pipeline : Pipeline, optional
         What the plan was made of; without it, the graph cannot be changed.
+    health : bool or StreamLimits
+        Watch the audio and video that is sent: drift, jumps, skew, freezes, cadence. `metrics`
+        then has `streams`, and an event ``alert`` tells what was raised or cleared.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class Session:
         policy: Policy | None = None,
         max_latency_ms: float | None = None,
         pipeline: Pipeline | None = None,
+        health: bool | StreamLimits = False,
     ) -> None:
         self.plan = plan
         self.close_timeout_us = close_timeout_ms * 1000
@@ -107,6 +115,11 @@ class Session:
         self.nodes = create_nodes(plan, plan.graph.order)
         self._opened: dict[str, Node] = {}
         self._observers = Observers(self.on_observer_failed)
+        self._monitor: StreamMonitor | None = None
+        if health:
+            limits = health if isinstance(health, StreamLimits) else None
+            self._monitor = StreamMonitor(self._on_alert, limits)
+            self._observers.add(self._monitor)
         hooks = Hooks(
             self._on_failure,
             self._on_broken,
@@ -352,7 +365,10 @@ class Session:
 
     def metrics(self) -> Metrics:
         """Counts and latencies so far; also after the end."""
-        return self.router.metrics()
+        metrics = self.router.metrics()
+        if self._monitor is None:
+            return metrics
+        return msgspec.structs.replace(metrics, streams=self._monitor.metrics())
 
     def conversions(self) -> dict[str, str]:
         """Which converters stand in front of ports now because of what live data are like.
@@ -545,6 +561,11 @@ class Session:
         policy = node.spec.policy if node is not None else None
         if (policy or self._policy).on_error == "fail_session":
             self._on_broken(event.error)
+
+    def _on_alert(self, stream: StreamHealth, changed: StreamAlert) -> None:
+        for alert in changed:
+            raised = "raised" if stream.alerts & alert else "cleared"
+            self.tell("alert", f"{stream.name}: {alert.name} {raised}", "")
 
     def on_observer_failed(self, error: Exception) -> None:
         """Note what an observer, a tap or an intercept raised."""

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import remotemedia as rm
+from remotemedia.clock import sleep
 from remotemedia.session.drift import StreamAlert, StreamHealth, StreamLimits
 from remotemedia.session.monitor import MAX_STREAMS, StreamMonitor
+from remotemedia.testing import VirtualClock
 
 MS = 1_000
 SECOND = 1_000_000
@@ -111,3 +113,25 @@ def test_no_more_than_so_many() -> None:
     assert (len(monitor.streams), monitor.ignored) == (MAX_STREAMS, 3)
     send(monitor, audio(20 * MS, "stream 0"), 20 * MS)
     assert monitor.streams["stream 0"].samples == 2
+
+
+async def test_a_session_tells_of_alerts_and_has_the_streams_in_its_metrics(
+    clock: VirtualClock,
+) -> None:
+    p = rm.Pipeline()
+    p.add("PassThrough", id="mic")
+    async with p.session(clock=clock, health=True) as s:
+        for number in range(200):
+            # From block 100 on, media time is 150 ms ahead of what it was.
+            pts_us = number * 20_000 + (150_000 if number >= 100 else 0)
+            s.offer(rm.Audio(np.zeros(320, np.float32), 16_000, pts_us=pts_us))
+            await sleep(clock, 20_000)
+            while s.outputs().poll() is not None:
+                pass
+        (stream,) = s.metrics().streams
+        events = [await anext(s.events()) for _ in range(2)]
+    assert (stream.stream, stream.samples, stream.alerts) == ("mic:in", 200, 0)
+    assert [(event.kind, event.message) for event in events] == [
+        ("alert", "mic:in: LEAD_JUMP raised"),
+        ("alert", "mic:in: LEAD_JUMP cleared"),
+    ]
