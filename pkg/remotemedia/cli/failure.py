@@ -72,3 +72,8 @@ def place(problem: Problem, source: str) -> str:
 def warn(message: str) -> None:
     """Print a warning."""
     print(f"{paint('warning:', 'yellow', sys.stderr)} {message}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Print what is worth knowing, and nothing wrong."""
+    print(f"{paint('note:', 'cyan', sys.stderr)} {message}", file=sys.stderr)

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from remotemedia.cli.commands import BUILT_IN
-from remotemedia.cli.failure import CommandError, UsageError, os_error, warn
+from remotemedia.cli.failure import CommandError, UsageError, note, os_error, warn
 from remotemedia.cli.inputs import FORMATS, Input
 from remotemedia.cli.json_lines import packet_line
 from remotemedia.cli.loading import add_auto, add_params, load_pipeline, with_outputs
@@ -24,7 +24,7 @@ from remotemedia.cli.recordings import RecordingFile, add_recording, check_recor
 from remotemedia.cli.routing import Port, Target, check_paths, parse_target, ports_of
 from remotemedia.cli.segments import Display
 from remotemedia.cli.stop import Stop
-from remotemedia.cli.summary import Summary
+from remotemedia.cli.summary import Summary, write_metrics
 from remotemedia.cli.terminal import Progress
 from remotemedia.data import Audio, Packet, Video
 from remotemedia.errors import AddressError
@@ -90,6 +90,11 @@ def add_reports(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--json", action="store_true", help="JSON lines on stdout; the last is the summary")
     add("-q", "--quiet", action="store_true", help="no progress and no summary")
+    add(
+        "--metrics",
+        metavar="FILE",
+        help="write counts and latencies at the end: Prometheus text (.prom), else JSON",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -111,6 +116,8 @@ class Job:
             parse_target(text, pipeline.graph, options.output_format) for text in options.output
         ]
         written = [Target(None, None, options.record, "rmrec")] if options.record else []
+        if options.metrics:
+            written.append(Target(None, None, options.metrics, "metrics"))
         check_paths([*targets, *written], *others)
         if options.json and any(target.path == "-" for target in targets):
             raise UsageError("--json and -o - both want stdout")
@@ -171,6 +178,8 @@ class Job:
         self._display.finish()
         elapsed_s = time.perf_counter() - started
         outputs = [*self._finish_sinks(), *self._recorded]
+        if options.metrics:
+            outputs.append(write_metrics(options.metrics, metrics))
         media_s = source.position_s if source is not None else 0.0
         summary = Summary(
             manifest=self.pipeline.manifest.source,
@@ -301,6 +310,10 @@ class Job:
 
     def _tell(self, events: Sequence[Event]) -> int:
         for event in events:
+            if event.error is None:
+                self._progress.clear()
+                note(event.message)
+                continue
             error = str(event.error)
             if event.node is not None and f"node {event.node!r}" not in error:
                 error = f"node {event.node!r}: {error}"
@@ -312,7 +325,7 @@ class Job:
 
     async def _tell_async(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
-            if self.options.on_error == "skip":
+            if event.error is None or self.options.on_error == "skip":
                 self._tell([event])
 
     def _finish_sinks(self) -> list[str]:

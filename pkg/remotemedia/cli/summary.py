@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
+from remotemedia.cli.failure import CommandError, os_error
 from remotemedia.cli.terminal import show_us, table
 from remotemedia.metrics import Metrics
+from remotemedia.metrics.prometheus import to_prometheus
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -81,3 +85,19 @@ class Summary(msgspec.Struct, kw_only=True):
     def to_json(self) -> bytes:
         """For programs, on one line."""
         return msgspec.json.encode({"type": "summary", **msgspec.to_builtins(self)})
+
+
+def write_metrics(path: str, metrics: Metrics) -> str:
+    """Write metrics as Prometheus text if the name ends in ``.prom``, else as JSON; gives the path.
+
+    Raises
+    ------
+    CommandError
+        It cannot be written.
+    """
+    text = to_prometheus(metrics) if path.endswith(".prom") else metrics.to_json()
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"writing failed: {os_error(error)}") from error
+    return path

@@ -422,3 +422,46 @@ def test_clipping_is_said(manifest: Path, tmp_path: Path, capsys: Capture) -> No
     extra = ["--params", "gain.gain_db=6"]
     assert run(manifest, "-i", path, "-o", tmp_path / "o.wav", *extra) == 0
     assert "100 samples were beyond full scale and were clipped" in capsys.readouterr().err
+
+
+def test_metrics_are_written(manifest: Path, recording: Path, tmp_path: Path) -> None:
+    out, prom = tmp_path / "metrics.json", tmp_path / "metrics.prom"
+    assert run(manifest, "-i", recording, "--metrics", out) == 0
+    assert run(manifest, "-i", recording, "--metrics", prom) == 0
+    found = json.loads(out.read_text())
+    # 2,000 samples at 8 kHz in blocks of 20 ms.
+    assert [(node["node"], node["count"]) for node in found["nodes"]] == [
+        ("gain", 13),
+        ("out.2", 13),
+    ]
+    lines = prom.read_text().splitlines()
+    assert any(
+        line.startswith("remotemedia_node_") and 'node="gain"' in line and line.endswith(" 13")
+        for line in lines
+    )
+
+
+def test_metrics_that_cannot_be_written(
+    manifest: Path, recording: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert run(manifest, "-i", recording, "--metrics", recording) == 2
+    assert "in.wav" in error(capsys)
+    assert run(manifest, "-i", recording, "--metrics", tmp_path / "no" / "m.json") == 1
+    assert "m.json: No such file or directory" in error(capsys)
+
+
+def test_what_is_no_error_is_noted(tmp_path: Path, recording: Path, capsys: Capture) -> None:
+    text = """\
+version: v1
+nodes:
+  - {id: gain, node_type: Gain}
+  - {id: vad, node_type: EnergyVAD}
+connections:
+  - {from: gain, to: vad, queue: {capacity: 8, high: 4}}
+"""
+    path = write(tmp_path / "q.yaml", text)
+    record = ("--record", tmp_path / "take.rmrec")  # in a live session
+    assert run(path, "-i", recording, *record) == 0
+    said = error(capsys)
+    assert "note: gain:out → vad:in: high water, 4 packets" in said
+    assert "skipped" not in said
