@@ -6,7 +6,7 @@ The picture of the graph is compared, too.
 
 With ``--runs`` each is run N times, and everything that it prints and writes has to be the same
 each time. The first block of ``text`` in ``examples/*/README.md`` is what `remotemedia run` prints
-for the manifest beside it and the recording of the demo.
+for the manifest beside it and the recording of the demo; or the program beside it, if there is one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ def run(manifest: Path, recording: Path) -> tuple[str, str]:
     return printed, hashlib.sha256(everything).hexdigest()
 
 
+def run_program(program: Path, recording: Path) -> tuple[str, str]:
+    """What an example prints that is a program of its own, and a hash of it."""
+    command = [sys.executable, str(program), str(recording)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return printed, hashlib.sha256(printed.encode()).hexdigest()
+
+
 def graph(manifest: Path) -> str:
     command = [sys.executable, "-m", "remotemedia", "graph", str(manifest)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -58,12 +65,17 @@ def main() -> int:
     for readme in sorted(REPOSITORY.glob("examples/*/README.md")):
         name = readme.parent.name
         manifest = readme.parent / "pipeline.yaml"
-        results = [run(manifest, recording) for _ in range(runs)]
+        programs = list(readme.parent.glob("*.py"))
+        results = [
+            run_program(programs[0], recording) if programs else run(manifest, recording)
+            for _ in range(runs)
+        ]
         printed, digest = results[0]
+        picture = "" if programs else graph(manifest)
         difference = list(
             difflib.unified_diff(
                 (shown(readme, "mermaid") + shown(readme, "text")).splitlines(),
-                (graph(manifest) + printed).splitlines(),
+                (picture + printed).splitlines(),
                 "README.md",
                 "now",
                 lineterm="",
