@@ -91,6 +91,20 @@ def assert_close(
         Names the first difference, item, field and sample, both values, and the greatest one.
     """
     __tracebackhide__ = True
+    problem = difference(actual, expected, tolerance=tolerance, node=node, ignore=ignore)
+    if problem:
+        raise AssertionError(problem)
+
+
+def difference(
+    actual: Items,
+    expected: Items,
+    *,
+    tolerance: Tolerances | None = None,
+    node: str | None = None,
+    ignore: Collection[str] = (),
+) -> str:
+    """What `assert_close` says; empty if there is nothing to say."""
     ours, theirs = _listed(actual, expected), _listed(expected, actual)
     comparison = _Comparison(read_rules(tolerance), node, tuple(ignore))
     found = comparison.differences(ours, theirs)
@@ -107,8 +121,7 @@ def assert_close(
         longer, what = (ours, "too many") if len(ours) > len(theirs) else (theirs, "missing")
         number = min(len(ours), len(theirs))
         problem += f"; the first that is {what} is number {number}, {_shown(longer[number])}"
-    if problem:
-        raise AssertionError(problem.strip())
+    return problem.strip()
 
 
 def _extent(first: Difference, rest: Iterator[Difference], one: bool) -> str:
