@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from remotemedia.data import Packet
 from remotemedia.session.budget import Budget
-from remotemedia.session.failure import Event
 from remotemedia.session.inbox import Inbox
 
 
@@ -34,21 +33,3 @@ class Outputs(AsyncIterator[Packet]):
             if self._budget is None or not self._budget.drops(boundary):
                 return boundary.take()
         raise StopAsyncIteration
-
-
-class Events(AsyncIterator[Event]):
-    """Reads events."""
-
-    __slots__ = ("_next",)
-
-    def __init__(self, following: Callable[[], Awaitable[Event | None]]) -> None:
-        self._next = following
-
-    def __aiter__(self) -> Events:
-        return self
-
-    async def __anext__(self) -> Event:
-        event = await self._next()
-        if event is None:
-            raise StopAsyncIteration
-        return event

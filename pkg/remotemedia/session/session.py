@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -39,13 +37,13 @@ from remotemedia.session.bus import Bus
 from remotemedia.session.chain import Step
 from remotemedia.session.change import change
 from remotemedia.session.drift import StreamAlert, StreamHealth, StreamLimits
+from remotemedia.session.event_log import EventLog
 from remotemedia.session.failure import Event, error_event, notice
 from remotemedia.session.guard import refuse
-from remotemedia.session.inbox import wait_in, wake_all
 from remotemedia.session.life import context, create_nodes, discover, open_node
 from remotemedia.session.monitor import StreamMonitor
 from remotemedia.session.observer import Detach, Observer, Observers, Tap
-from remotemedia.session.outputs import Events, Outputs
+from remotemedia.session.outputs import Outputs
 from remotemedia.session.router import Router, reached
 from remotemedia.session.tap import add_tap
 from remotemedia.session.timers import OUT
@@ -54,10 +52,7 @@ from remotemedia.session.unit import Hooks
 if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
 
-_log = logging.getLogger(__name__)
-
 CLOSE_TIMEOUT_MS = 2_000
-MAX_EVENTS = 1_024  # events that wait for the client; the oldest are dropped and counted
 
 
 class Session:
@@ -104,7 +99,7 @@ class Session:
         self.plan = plan
         self.close_timeout_us = close_timeout_ms * 1000
         self.clock: Clock = clock or SystemClock()
-        self.dropped_events = 0
+        self._log = EventLog()
         self._policy = policy or Policy()
         self._pipeline = pipeline.resolved if pipeline is not None else None
         self._bus: Bus | None = None
@@ -130,9 +125,6 @@ class Session:
         )
         self.router = Router(plan, self.nodes, hooks, self.clock, self._observers, self._policy)
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
-        self._events: deque[Event] = deque()
-        self._told: set[str | None] = set()
-        self._event_waiters: list[asyncio.Future[None]] = []
         self._sequence = 0
         self._state = "new"
         self._failure: BaseException | None = None
@@ -192,10 +184,10 @@ class Session:
                     f"{name.removeprefix('remotemedia:')} ignored its cancellation for "
                     f"{self.close_timeout_us // 1000} ms and was left behind"
                 )
-                self._note(Event("error", None, None, self._sequence, error, str(error)))
+                self._log.note(Event("error", None, None, self._sequence, error, str(error)))
         finally:
             await self._close_nodes()
-            wake_all(self._event_waiters)
+            self._log.end()
             if self._bus is not None:
                 self._bus.end()
 
@@ -353,15 +345,16 @@ class Session:
 
     def events(self) -> AsyncIterator[Event]:
         """What happens beside the packets, until the session is closed."""
-        return Events(self.next_event)
+        return self._log
 
     async def next_event(self) -> Event | None:
         """The next event; None once the session is closed and all were read."""
-        while not self._events:
-            if self._state == "closed":
-                return None
-            await wait_in(self._event_waiters)
-        return self._events.popleft()
+        return await anext(self._log, None)
+
+    @property
+    def dropped_events(self) -> int:
+        """Events that nobody took in time."""
+        return self._log.dropped
 
     def metrics(self) -> Metrics:
         """Counts and latencies so far; also after the end."""
@@ -535,7 +528,7 @@ class Session:
                 async with deadline(self.clock, self.close_timeout_us):
                     await waiting
         except Exception as error:
-            self._note(error_event(node_id, type(node).__name__, error, self._sequence))
+            self._log.note(error_event(node_id, type(node).__name__, error, self._sequence))
 
     def _check_open(self) -> None:
         self._check_not_closed()
@@ -552,7 +545,7 @@ class Session:
 
     def _on_failure(self, step: Step, error: BaseException, sequence: int) -> None:
         event = error_event(step.id, type(step.node).__name__, error, sequence)
-        self._note(event)
+        self._log.note(event)
         if event.error is None:
             return
         if self._fail_on_error:
@@ -571,11 +564,11 @@ class Session:
         """Note what an observer, a tap or an intercept raised."""
         failed = SessionError(f"an observer raised {type(error).__name__}: {error}")
         failed.__cause__ = error
-        self._note(error_event("", "observer", failed, self._sequence))
+        self._log.note(error_event("", "observer", failed, self._sequence))
 
     def tell(self, kind: str, message: str, node: str, port: str = "") -> None:
         """Note an event that is no error."""
-        self._note(notice(kind, message, node, port))
+        self._log.note(notice(kind, message, node, port))
 
     def _on_broken(self, error: BaseException) -> None:
         if self._failure is None:
@@ -584,15 +577,3 @@ class Session:
             failed.__cause__ = error
             self.router.client.fail(failed)
             self.router.release()
-
-    def _note(self, event: Event) -> None:
-        if (
-            event.error is not None and event.node not in self._told
-        ):  # once per node: `events` and the counters have the rest
-            self._told.add(event.node)
-            _log.warning("%s (the first such event of this session)", event.error)
-        if len(self._events) >= MAX_EVENTS:
-            self._events.popleft()
-            self.dropped_events += 1
-        self._events.append(event)
-        wake_all(self._event_waiters)
