@@ -19,6 +19,7 @@ from remotemedia.session.call import can_wake
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.concurrent_unit import ConcurrentUnit
 from remotemedia.session.delay import Delay
+from remotemedia.session.fade import fade_out
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.observer import Observers
@@ -26,7 +27,7 @@ from remotemedia.session.policies import set_policy
 from remotemedia.session.policies.batch import BatchInbox
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
 from remotemedia.session.timers import JOIN, OUT, WAKE, Timers
-from remotemedia.session.unit import Hooks, IslandUnit, Unit
+from remotemedia.session.unit import Hooks, IslandUnit, Unit, make_packet
 from remotemedia.session.wiring import Wiring
 
 Place = tuple[str, str]
@@ -293,15 +294,21 @@ class Router:
             unit.inbox.open = False
             unit.inbox.wake()
 
-    async def interrupt(self, nodes: Set[str]) -> None:
+    async def interrupt(self, nodes: Set[str], fade_us: int = 0) -> None:
         """Drop what is in flight in some nodes; when this returns, it can no longer appear."""
         async with self._interrupting:  # a second one starts when the first has settled
             self.generation += 1
+            outlets = [each for each in self.queues.outlets.values() if each.node in nodes]
+            faded = [fade_out(each.packets, fade_us) for each in outlets] if fade_us else []
+            first = [each.packets[0] if each.packets else None for each in outlets]
             # First all at once, without giving any task a turn; then wait for what was cut off.
             for unit in self.units:
                 unit.generation = self.generation
                 unit.drop(nodes)
             self._clear("interrupt", nodes)
+            for outlet, audio, origin in zip(outlets, faded, first, strict=False):
+                if audio is not None and origin is not None:
+                    outlet.force(make_packet(outlet, audio, origin, self.generation))
             for unit in list(self.units):
                 await unit.settle(nodes)
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
 
 CLOSE_TIMEOUT_MS = 2_000
+MAX_FADE_MS = 10_000
 
 
 class Session:
@@ -198,13 +199,17 @@ class Session:
         self._observers.finished()
         self.router.finish()
 
-    async def interrupt(self, from_node: str | None = None) -> None:
+    async def interrupt(self, from_node: str | None = None, *, fade_ms: float = 0) -> None:
         """Barge-in: everything in flight is dropped; nothing older can appear after it returns.
 
         Parameters
         ----------
         from_node : str, optional
             Only what is in this node and behind it; what is in front of it goes on.
+        fade_ms : float
+            Audio that the client has not read yet does not just end: its first so many ms come
+            once more, faded out, with ``{"fade": "out"}`` in the metadata. What the client has
+            read already, and plays, is its own to fade.
 
         Raises
         ------
@@ -217,9 +222,12 @@ class Session:
             self._check_open()
         if from_node is not None:
             known_node(self.plan, from_node)
+        if not 0 <= fade_ms <= MAX_FADE_MS:
+            raise SessionError(f"fade_ms is 0 to {MAX_FADE_MS:,}, not {fade_ms!r}")
         try:
             async with deadline(self.clock, self.close_timeout_us):
-                await self.router.interrupt(reached(self.plan, from_node))
+                nodes = reached(self.plan, from_node)
+                await self.router.interrupt(nodes, round(fade_ms * 1000))
             self._observers.interrupted(self.router.generation, from_node)
         except TimeoutError as error:
             self._on_broken(error)

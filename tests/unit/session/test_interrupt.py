@@ -6,12 +6,13 @@ import asyncio
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 import policy_nodes  # noqa: F401 - registers
 import remotemedia as rm
 from remotemedia.clock import sleep
-from remotemedia.errors import AddressError
+from remotemedia.errors import AddressError, SessionError
 from remotemedia.testing import VirtualClock
 from session_nodes import Log, pipeline
 
@@ -108,3 +109,46 @@ async def test_barge_in_at_random_moments(kind: str, clock: VirtualClock) -> Non
             packet = await anext(outputs)
             assert packet.sequence >= before
             assert packet.generation == s.generation
+
+
+def ramped(samples: np.ndarray[Any, Any], frames: int) -> np.ndarray[Any, Any]:
+    """A raised cosine from 1 to 0, by its definition."""
+    n = np.arange(1, frames + 1)
+    return samples[:frames] * np.cos(np.pi * n / (2 * frames)) ** 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+async def test_what_is_not_read_yet_fades_out(dtype: type, clock: VirtualClock) -> None:
+    p = pipeline("a:PassThrough")
+    samples = (np.sin(np.arange(320)) * 1000).astype(dtype)
+    async with p.session(clock=clock) as s:
+        for number in range(4):
+            block = samples[number * 80 : number * 80 + 80]
+            await s.send(rm.Audio(block, 8000, pts_us=number * 10_000))
+        await sleep(clock, 1_000)
+        first = await anext(s.outputs())
+        await s.interrupt(fade_ms=15)
+        await s.send(rm.Text("new"))
+        await s.finish()
+        got = [packet async for packet in s.outputs()]
+    faded, new = got
+    assert (faded.generation, faded.sequence, new.data.text) == (1, 1, "new")
+    assert faded.data.pts_us == first.data.pts_us + 10_000
+    assert faded.data.metadata == {"fade": "out"}
+    assert faded.data.samples.dtype == dtype
+    expected = ramped(samples[80:].astype(float), 120)
+    off = np.abs(faded.data.samples[0] - expected).max()
+    assert off <= (0.5 if dtype is np.int16 else 1e-4)  # rounded to the format
+    assert faded.data.samples[0, -1] == 0
+    for edge in s.metrics().edges:
+        assert edge.entered == edge.delivered + sum(edge.dropped.values())
+
+
+async def test_nothing_to_fade(clock: VirtualClock) -> None:
+    async with pipeline("a:PassThrough").session(clock=clock) as s:
+        await s.send(rm.Text("old"))
+        await sleep(clock, 1_000)
+        await s.interrupt(fade_ms=20)
+        assert s.outputs().poll() is None
+        with pytest.raises(SessionError, match="fade_ms is 0 to 10,000, not -1"):
+            await s.interrupt(fade_ms=-1)
