@@ -253,16 +253,15 @@ class Boundary(Outlet):
         self.inbox.wake()
 
     def _let_in(self) -> None:
-        """Move the packet of the sender that waits longest into the queue.
+        """Move packets of senders into the queue, as far as there is room; who waits longest first.
 
         The sender does not do it itself when it wakes: another could come before it.
         """
-        while self._senders:
+        while self._senders and not self._filled():
             turn, packet = self._senders.popleft()
             if not turn.done():
                 self._append(packet)
                 turn.set_result(None)
-                return
 
     def _lose(self, reason: str, count: int) -> None:
         """Drop the first ones."""

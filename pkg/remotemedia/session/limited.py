@@ -7,7 +7,7 @@ from time import perf_counter
 
 from msgspec.structs import replace
 
-from remotemedia.data import Audio, Data, Packet
+from remotemedia.data import Audio, Control, Data, Packet
 from remotemedia.data.merging import goes_on, merged, size_of
 from remotemedia.manifest import Queue
 from remotemedia.session.boundary import Boundary
@@ -68,7 +68,7 @@ class Limited(Boundary):
 
     def _held_us(self) -> int:
         """Media time that waits: of audio its length, of others from the first to the last."""
-        if self.held_us or not self.packets:
+        if self.held_us or len(self.packets) <= self.ahead:
             return self.held_us
         first, last = self.packets[self.ahead].data.pts_us, self.packets[-1].data.pts_us
         return last - first if first is not None and last is not None else 0
@@ -109,7 +109,10 @@ class Limited(Boundary):
     def _removed(self, packet: Packet) -> int:
         parts = self._parts.pop(id(packet), None) or [packet.data]
         for part in parts:
-            self._count(part, -1)
+            if (
+                part.__class__ is not Control
+            ):  # they are not counted: they have a limit of their own
+                self._count(part, -1)
         if self._is_high and len(self.packets) <= self._low:
             self._is_high = False
             self._told(self, "low")

@@ -286,3 +286,39 @@ def test_a_pipeline_that_coalesces_is_planned() -> None:
     p = pipeline("a:PassThrough b:PassThrough")
     p.connect("a", "b", queue=Queue(overflow="coalesce"))
     assert len(p.plan().islands) == 2
+
+
+def test_control_does_not_count_against_the_limits() -> None:
+    made, _ = queue(capacity_bytes=50, capacity_ms=1000)
+    hints = [Control("BatchHint", {"suggested_batch_size": 1})] * 4
+    assert offer(made, *hints) == [True] * 4
+    assert offer(made, rm.Text("x" * 50), rm.Text("y")) == [True, False]
+    drain(made)
+    assert made.bytes == 0
+
+
+async def test_control_that_is_read_lets_no_sender_in(clock: VirtualClock) -> None:
+    made = Boundary("a", "out", Inbox(), ("b", "in"), 2)
+    senders = [asyncio.ensure_future(made.put(rm.Packet(item, "a"))) for item in LETTERS]
+    await clock.idle()
+    for _ in range(3):
+        offer(made, Control("BatchHint", {}))
+        assert isinstance(made.take().data, Control)
+        assert len(made.packets) == 2
+    got = [made.take().data for _ in LETTERS]
+    assert texts_of(got) == list("abcdef")
+    await asyncio.gather(*senders)
+
+
+async def test_one_that_makes_room_for_several_lets_them_in(clock: VirtualClock) -> None:
+    made, _ = queue(capacity=100, capacity_bytes=10)  # a text's channel, "tts", counts 3
+    senders = [
+        asyncio.ensure_future(made.put(rm.Packet(rm.Text(text), "a")))
+        for text in ("x" * 10, "1", "2", "3", "y" * 10, "4")
+    ]
+    await clock.idle()
+    assert len(made.packets) == 1
+    made.take()
+    assert texts_of([packet.data for packet in made.packets]) == ["1", "2", "3"]
+    assert texts_of([made.take().data for _ in range(5)]) == ["1", "2", "3", "y" * 10, "4"]
+    await asyncio.gather(*senders)
