@@ -11,7 +11,8 @@ with the error that names the fix.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from remotemedia.caps import Caps
@@ -172,15 +173,19 @@ def adapted(call: Call, adapter: Adapter) -> Call:
     What converters make of one block may be none or several: then the results come one after the
     other, as those of a generator.
     """
-    if inspect.iscoroutinefunction(inspect.unwrap(call)):
-        return lambda data: (
-            call(data) if adapter.fits(data) else _each_awaited(adapter.feed(data), call)
-        )
-    if inspect.isasyncgenfunction(inspect.unwrap(call)):
-        return lambda data: (
-            call(data) if adapter.fits(data) else _each_streamed(adapter.feed(data), call)
-        )
-    return lambda data: call(data) if adapter.fits(data) else each_output(adapter.feed(data), call)
+    each = _each_awaited if is_awaited(call) else each_output
+
+    def adapting(data: Data) -> Any:
+        return call(data) if adapter.fits(data) else each(adapter.feed(data), call)
+
+    adapting.__wrapped__ = call  # type: ignore[attr-defined]
+    return adapting
+
+
+def is_awaited(call: Call) -> bool:
+    """Whether a call, in what was put around it, is a coroutine or an async generator."""
+    inner = inspect.unwrap(call)
+    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
 
 
 def each_output(items: list[Data], call: Call) -> Iterator[Any]:
@@ -199,24 +204,24 @@ async def _each_awaited(items: list[Data], call: Call) -> AsyncIterator[Any]:
     failed: BaseException | None = None
     for item in items:
         try:
-            for output in outputs_of(await call(item)):
-                yield output
+            async with aclosing(items_of(call(item))) as outputs:
+                async for output in outputs:
+                    yield output
         except Exception as error:
             failed = failed or error
     if failed is not None:
         raise failed
 
 
-async def _each_streamed(items: list[Data], call: Call) -> AsyncIterator[Any]:
-    failed: BaseException | None = None
-    for item in items:
-        try:
-            async for output in call(item):
-                yield output
-        except Exception as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
+async def items_of(result: Any) -> AsyncGenerator[Any]:
+    """The items of what a call gave that is awaited: those of a generator, which is closed."""
+    if inspect.isasyncgen(result):
+        async with aclosing(result):
+            async for item in result:
+                yield item
+        return
+    for item in outputs_of(await result):
+        yield item
 
 
 def outputs_of(result: Any) -> Any:

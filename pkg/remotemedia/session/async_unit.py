@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Set
 from contextlib import aclosing
 from typing import Any
 
@@ -123,20 +123,30 @@ class AsyncUnit(Unit):
             for name, filters in step.output_filters.items():
                 for each in filters:
                     items = each.each_awaited(items, name, step.default)
-            async for item in items:
-                await self._emit(item, self._tail_origin())
+            async with aclosing(items):
+                async for item in items:
+                    if item.__class__ is Pause:
+                        await self._nap(item)
+                    else:
+                        await self._emit(item, self._tail_origin())
         except (Exception, asyncio.CancelledError) as error:
             if self._is_cancelled(error):
                 raise
             step.errors += 1
             self._fail(step, error)
 
-    async def _tail_items(self) -> AsyncIterator[Any]:
+    async def _tail_items(self) -> AsyncGenerator[Any]:
         step = self.step
         if step.outer is not None:
-            async for item in step.outer.finish():
-                yield item
+            async with aclosing(step.outer.finish()) as joined:
+                async for item in joined:
+                    yield item
         result = step.node.finish()
+        if inspect.isasyncgen(result):
+            async with aclosing(result):
+                async for item in result:
+                    yield item
+            return
         if hasattr(result, "__aiter__"):
             async for item in result:
                 yield item

@@ -161,6 +161,8 @@ class Bus:
         if step.state != state:
             step.state = state
             session.router.recompose(step)
+            if step.outer is not None and state == "enabled":
+                step.outer.resume()
             session.tell("changed", f"{node} is {state}", node)
 
     async def set_params(self, node: str, **params: object) -> None:

@@ -131,10 +131,12 @@ def _tapped_before(call: Call, taps: tuple[Callable[[Data], None], ...]) -> Call
 
 def _instead(step: Step, port: Port) -> Call:
     """What is done in the place of a call of a node that is not enabled."""
-    hands_on = step.state == "bypass" and port.name != WAKE
+    hands_on = step.state == "bypass"
     dropped = step.dropped
 
     def call(data: Data) -> Data | None:
+        if port.name == WAKE:
+            return None
         if hands_on:
             return data
         dropped["disabled"] = dropped.get("disabled", 0) + 1

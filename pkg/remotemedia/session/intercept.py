@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+)
+from contextlib import aclosing
 from typing import Any
 
 from remotemedia.clock import Clock, deadline
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import SessionError
 from remotemedia.node import Emit
-from remotemedia.session.adapter import outputs_of
+from remotemedia.session.adapter import is_awaited, items_of, outputs_of
 from remotemedia.session.policies.policed import Call, Pause
 
 Handler = Callable[[Packet], Data | Awaitable[Data | None] | None]
@@ -57,13 +65,14 @@ class Interceptor:
 
     def before(self, call: Call) -> Call:
         """The call of a port, with what passes."""
-        if _is_awaited(call):
+        if is_awaited(call):
 
             async def awaited(data: Data) -> AsyncIterator[Any]:
                 passing = await self._answer(data)
                 if passing is not None:
-                    async for item in _items_of(call(passing)):
-                        yield item
+                    async with aclosing(items_of(call(passing))) as items:
+                        async for item in items:
+                            yield item
 
             return awaited
 
@@ -76,11 +85,13 @@ class Interceptor:
 
     def behind(self, call: Call, port: str, default: str) -> Call:
         """The call of a node, of whose output port only what passes gets out."""
-        if _is_awaited(call):
+        if is_awaited(call):
 
             async def awaited(data: Data) -> AsyncIterator[Any]:
-                async for item in self.each_awaited(_items_of(call(data)), port, default):
-                    yield item
+                items = self.each_awaited(items_of(call(data)), port, default)
+                async with aclosing(items):
+                    async for item in items:
+                        yield item
 
             return awaited
         return lambda data: self.each(call(data), port, default)
@@ -97,17 +108,18 @@ class Interceptor:
                 yield Emit(port, passing)
 
     async def each_awaited(
-        self, items: AsyncIterator[Any], port: str, default: str
-    ) -> AsyncIterator[Any]:
+        self, items: AsyncGenerator[Any], port: str, default: str
+    ) -> AsyncGenerator[Any]:
         """What passes of what an async node emits."""
-        async for item in items:
-            data = _of_port(item, port, default)
-            if data is None:
-                yield item
-                continue
-            passing = await self._answer(data)
-            if passing is not None:
-                yield Emit(port, passing)
+        async with aclosing(items):
+            async for item in items:
+                data = _of_port(item, port, default)
+                if data is None:
+                    yield item
+                    continue
+                passing = await self._answer(data)
+                if passing is not None:
+                    yield Emit(port, passing)
 
     def _ask(self, data: Data) -> Generator[Any, None, Data | None]:
         """Emits pauses until the answer is there."""
@@ -177,17 +189,3 @@ def _of_port(item: Any, port: str, default: str) -> Data | None:
         return None
     name, data = item if item.__class__ is Emit else (default, item)
     return data if name == port and data.__class__ in DATA_TYPES else None
-
-
-def _is_awaited(call: Call) -> bool:
-    inner = inspect.unwrap(call)
-    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
-
-
-async def _items_of(result: Any) -> AsyncIterator[Any]:
-    if inspect.isasyncgen(result):
-        async for item in result:
-            yield item
-        return
-    for item in outputs_of(await result):
-        yield item

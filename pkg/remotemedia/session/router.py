@@ -27,7 +27,7 @@ from remotemedia.session.policies import set_policy
 from remotemedia.session.policies.batch import BatchInbox
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
 from remotemedia.session.timers import JOIN, OUT, WAKE, Timers
-from remotemedia.session.unit import Hooks, IslandUnit, Unit, make_packet
+from remotemedia.session.unit import Hooks, IslandUnit, Unit, make_packet, turn
 from remotemedia.session.wiring import Wiring
 
 Place = tuple[str, str]
@@ -332,6 +332,9 @@ class Router:
                     await asyncio.wait(pending)
             except TimeoutError:
                 pass
+        for unit in self.units:
+            unit.close_items()
+        await turn()  # for what they have cancelled
         self._clear("close", self.steps.keys())
         for boundary in self.queues.all():
             boundary.end()

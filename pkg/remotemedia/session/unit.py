@@ -153,6 +153,9 @@ class Unit:
         self.fold()
         self.wiring.hand_over()
 
+    def close_items(self) -> None:
+        """Close the generators that stand still; after its end."""
+
     def fold(self) -> None:
         """Sort the clock readings into histograms."""
 
@@ -295,6 +298,10 @@ class IslandUnit(Unit):
         self._island.drop(nodes)
         if self._napping is not None and (not stack or stack[-1] is not first):
             wake_all([self._napping])
+
+    def close_items(self) -> None:
+        """Close the generators that stand still."""
+        self._island.drop()
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
 from remotemedia.clock import deadline
 from remotemedia.data import Data
 from remotemedia.errors import NodeTimeoutError
-from remotemedia.session.adapter import outputs_of
+from remotemedia.session.adapter import items_of, outputs_of
 from remotemedia.session.policies.policed import Call, Pause, Policed
 
 _DONE = object()
@@ -31,7 +30,7 @@ class AwaitedPolicy(Policed):
                 attempt += 1
                 emitted = False
                 settled = False
-                items = _items_of(call, data)
+                items = items_of(call(data))
                 try:
                     while (item := await self._next(items)) is not _DONE:
                         emitted = True
@@ -47,12 +46,13 @@ class AwaitedPolicy(Policed):
                     if delay_us is None:
                         if emitted:
                             raise
-                        yield self.give_up(error, data)
+                        for item in outputs_of(self.give_up(error, data)):
+                            yield item
                         return
                 finally:
                     if not settled and self.breaker is not None:
                         self.breaker.given_up()
-                    await items.aclose()  # type: ignore[attr-defined]
+                    await items.aclose()
                 yield Pause(delay_us)  # whoever calls gives others their turn meanwhile
 
         return policed
@@ -75,16 +75,3 @@ class AwaitedPolicy(Policed):
             f"node {self.node!r} was cut off after {self.policy.timeout_ms:g} ms (its timeout_ms)",
             node=self.node,
         )
-
-
-async def _items_of(call: Call, data: Data) -> AsyncIterator[Any]:
-    result = call(data)
-    if inspect.isasyncgen(result):
-        try:
-            async for item in result:
-                yield item
-        finally:
-            await result.aclose()
-        return
-    for item in outputs_of(await result):
-        yield item

@@ -54,7 +54,7 @@ class InlinePolicy(Policed):
                 late = self.too_late(elapsed * 1e6)
                 self.count_failure(late)
                 return self.give_up(late, data)
-            if breaker is not None and breaker.failures:
+            if breaker is not None and (breaker.failures or breaker.state is not closed):
                 breaker.succeeded()
             return result
 
@@ -83,7 +83,7 @@ class InlinePolicy(Policed):
                 self.count_failure(error)
                 wait = self.delay_us(attempt, error)
                 if wait is None:
-                    yield self.give_up(error, data)
+                    yield from outputs_of(self.give_up(error, data))
                     return
                 delay_us = wait
                 continue
@@ -104,12 +104,14 @@ class InlinePolicy(Policed):
         """
         measure = self.measure
         emitted = False
+        settled = False
         try:
             while True:
                 then = measure()
                 try:
                     item = next(items, _DONE)
                 except FAILURES as error:
+                    settled = True
                     if not emitted:
                         yield from outputs_of(self._after(error, call, data, attempt))
                         return
@@ -117,13 +119,15 @@ class InlinePolicy(Policed):
                     raise
                 elapsed_us = (measure() - then) * 1e6
                 if self.limit_us is not None and elapsed_us > self.limit_us:
+                    settled = True
                     late = self.too_late(elapsed_us)
                     self.count_failure(late)
                     if emitted:
                         raise late
-                    yield self.give_up(late, data)
+                    yield from outputs_of(self.give_up(late, data))
                     return
                 if item is _DONE:
+                    settled = True
                     break
                 emitted = True
                 yield item
@@ -131,5 +135,7 @@ class InlinePolicy(Policed):
             close = getattr(items, "close", None)
             if close is not None:
                 close()
+            if not settled and self.breaker is not None:
+                self.breaker.given_up()
         if self.breaker is not None:
             self.breaker.succeeded()

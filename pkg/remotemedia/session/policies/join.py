@@ -8,10 +8,10 @@ the rest from going on.
 
 from __future__ import annotations
 
-import inspect
 from bisect import insort
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from remotemedia.clock import Clock, Timer
@@ -19,7 +19,7 @@ from remotemedia.data import Data
 from remotemedia.errors import DataError
 from remotemedia.manifest import Join
 from remotemedia.node import Node
-from remotemedia.session.adapter import outputs_of
+from remotemedia.session.adapter import is_awaited, items_of, outputs_of
 from remotemedia.session.policies.policed import Call
 
 Items = dict[str, Data]
@@ -190,12 +190,13 @@ class Joined:
         """
         self._calls[port] = call
         self._together = together
-        if not _is_awaited(call):
+        if not is_awaited(call):
             return lambda data: self._each(self._put(port, data))
 
         async def joined(data: Data) -> AsyncIterator[Any]:
-            async for item in self._each_awaited(self._put(port, data)):
-                yield item
+            async with aclosing(self._each_awaited(self._put(port, data))) as items:
+                async for item in items:
+                    yield item
 
         return joined
 
@@ -215,6 +216,13 @@ class Joined:
         self._joiner.reset()
         self._timer = None  # it was cancelled with the others of the node
 
+    def resume(self) -> None:
+        """The node is at work again; while it was not, the timer may have run out in vain."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._set_timer()
+
     def _put(self, port: str, data: Data) -> list[Items]:
         sets = self._joiner.put(port, data, self._clock.now_us())
         self._set_timer()
@@ -226,7 +234,7 @@ class Joined:
             self._timer = self.wake_at(max(0, due_us - self._clock.now_us()))
 
     def _run(self, sets: list[Items]) -> Any:
-        awaited = any(map(_is_awaited, self._calls.values()))
+        awaited = any(map(is_awaited, self._calls.values()))
         return self._each_awaited(sets) if awaited else self._each(sets)
 
     def _steps(self, sets: list[Items]) -> Iterator[tuple[Call, Any]]:
@@ -255,16 +263,12 @@ class Joined:
         if failed is not None:
             raise failed
 
-    async def _each_awaited(self, sets: list[Items]) -> AsyncIterator[Any]:
+    async def _each_awaited(self, sets: list[Items]) -> AsyncGenerator[Any]:
         failed: BaseException | None = None
         for call, data in self._steps(sets):
             try:
-                result = call(data)
-                if inspect.isasyncgen(result):
-                    async for item in result:
-                        yield item
-                else:
-                    for item in outputs_of(await result):
+                async with aclosing(items_of(call(data))) as items:
+                    async for item in items:
                         yield item
             except Exception as error:
                 failed = failed or error
@@ -275,8 +279,3 @@ class Joined:
 def has_process_joined(node: Node) -> bool:
     """Whether a node takes what belongs together at once."""
     return type(node).process_joined is not Node.process_joined
-
-
-def _is_awaited(call: Call) -> bool:
-    inner = inspect.unwrap(call)
-    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from asyncio import Future
 
 Call = Callable[[Data], Any]
+Input = Data | dict[str, Data]
+"""Of a call: an item, or those of several ports that belong together."""
 
 
 class Pause:
@@ -114,12 +116,12 @@ class Policed:
             node=self.node,
         )
 
-    def refuse(self, data: Data) -> Data | None:
+    def refuse(self, data: Input) -> Data | list[Data] | None:
         """What the dependents of the node get while its breaker is open."""
         self.refused += 1
         if self.policy.on_error == "fail_session":
             raise self.closed_off()
-        return data if self.policy.on_error == "passthrough" else None
+        return _handed_on(data) if self.policy.on_error == "passthrough" else None
 
     def closed_off(self) -> RemoteMediaError:
         """The error of a call that the breaker kept from being made."""
@@ -127,12 +129,16 @@ class Policed:
             f"node {self.node!r} is not called: its circuit breaker is open", node=self.node
         )
 
-    def give_up(self, error: BaseException, data: Data) -> Data:
+    def give_up(self, error: BaseException, data: Input) -> Data | list[Data]:
         """What the dependents get of an item that the node failed on for good; or raise."""
         if self.policy.on_error != "passthrough":
             raise error
         self._failed(error)
-        return data
+        return _handed_on(data)
+
+
+def _handed_on(data: Input) -> Data | list[Data]:
+    return list(data.values()) if isinstance(data, dict) else data
 
 
 def has_effect(policy: Policy) -> bool:
