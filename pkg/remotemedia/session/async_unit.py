@@ -53,25 +53,27 @@ class AsyncUnit(Unit):
     def drop(self, nodes: Set[str]) -> None:
         """Cancel the call in flight."""
         super().drop(nodes)
-        if (
-            self.step.id in nodes
-            and self._in_call
-            and self.task is not None
-            and not self.task.done()
-        ):
+        if self.step.id not in nodes or self._cut is not None:
+            return
+        if self._in_call and self.task is not None and not self.task.done():
             self._cut = self.task
             self.task.cancel()
+        else:
+            self._forget(nodes)
 
-    async def settle(self, nodes: Set[str]) -> None:
-        """Wait until the call has ended, forget the stream, and go on with the next packet."""
-        cut = self._cut
-        if cut is not None and not cut.done():
-            await asyncio.wait([cut])
-        self._cut = None
-        await super().settle(nodes)
-        if cut is not None and cut.cancelled():
-            self._in_call = False
-            self.start()
+    async def settle(self) -> None:
+        """Wait until the call has ended."""
+        if self._cut is not None:
+            await asyncio.wait([self._cut])
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        super()._on_done(task)
+        if task is self._cut:  # forget the stream, and go on with the next packet
+            self._cut = None
+            self._forget({self.step.id})
+            if task.cancelled():
+                self._in_call = False
+                self.start()
 
     async def _process(
         self, call: Callable[[Data], Any], packet: Packet, data: Data | None = None
@@ -213,10 +215,12 @@ class SourceUnit(AsyncUnit):
     def drop(self, nodes: Set[str]) -> None:
         """What the source emits from now on is of the new generation; it is not stopped."""
         Unit.drop(self, nodes)
+        self._forget(nodes)
 
-    async def settle(self, nodes: Set[str]) -> None:
-        """Forget the stream."""
-        await Unit.settle(self, nodes)
+    async def emit(self, port: str, origin: Packet) -> None:
+        """Put a packet's data in behind an output port, as if the source had emitted them."""
+        async for item in self._filtered(Emit(port, origin.data)):
+            await self._emit(item, origin)
 
     async def _produce(self) -> None:
         clock, step = self._hooks.clock, self.step
@@ -251,15 +255,18 @@ class SourceUnit(AsyncUnit):
             if not step.output_filters:
                 yield item
                 continue
-            passing = _one(item)
-            for name, filters in step.output_filters.items():
-                for each in filters:
-                    passing = each.each_awaited(passing, name, step.default)
-            async for decided in passing:
+            async for decided in self._filtered(item):
                 yield decided
 
+    def _filtered(self, item: Any) -> AsyncGenerator[Any]:
+        passing = _one(item)
+        for name, filters in self.step.output_filters.items():
+            for each in filters:
+                passing = each.each_awaited(passing, name, self.step.default)
+        return passing
 
-async def _one(item: Any) -> AsyncIterator[Any]:
+
+async def _one(item: Any) -> AsyncGenerator[Any]:
     yield item
 
 

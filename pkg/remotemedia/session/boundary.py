@@ -156,6 +156,7 @@ class Boundary(Outlet):
             if not turn.done():
                 turn.set_result(None)
                 self._count_dropped(reason, 1)
+        self.inbox.cleared()
 
     def shut(self) -> None:
         """Nobody reads it any more: what waits is lost, and what comes is."""

@@ -20,6 +20,7 @@ from remotemedia.session.tap import find_port, origin_packets
 
 if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
+    from remotemedia.plan import Plan
     from remotemedia.session.session import Session
 
 DEADLINE_MS = 50
@@ -121,13 +122,13 @@ class Bus:
             session.on_observer_failed,
         )
         filters[port] = (*filters.get(port, ()), interceptor)
-        router.recompose(step)
+        router.recompose(node_id)
 
         def detach() -> None:
             filters[port] = tuple(each for each in filters.get(port, ()) if each is not interceptor)
             if not filters[port]:
                 del filters[port]
-            router.recompose(step)
+            router.recompose(node_id)
 
         return detach
 
@@ -145,6 +146,10 @@ class Bus:
         known = known_node(session.plan, node)
         if state not in ("enabled", "bypass", "disabled"):
             raise SessionError(f"state is 'enabled', 'bypass' or 'disabled', not {state!r}")
+        if state == "bypass" and not known.inputs:
+            raise SessionError(
+                f"{node!r} ({known.node_type}) cannot be bypassed: it is a source", node=node
+            )
         if state == "bypass":
             formats = session.plan.formats
             for port in known.inputs:
@@ -160,7 +165,7 @@ class Bus:
         step = session.router.steps[node]
         if step.state != state:
             step.state = state
-            session.router.recompose(step)
+            session.router.recompose(node)
             if step.outer is not None and state == "enabled":
                 step.outer.resume()
             session.tell("changed", f"{node} is {state}", node)
@@ -201,6 +206,12 @@ class Bus:
     async def apply(self, pipeline: Pipeline) -> None:
         """Run another pipeline from now on; see `Session.apply`."""
         await self._session.apply(pipeline)
+
+    def exchanged(self, plan: Plan) -> None:
+        """Another plan runs: there is nothing to see of nodes that it has not."""
+        for subscription in self._subscriptions:
+            if subscription.place.partition(":")[0] not in plan.graph.nodes:
+                subscription.end()
 
     def end(self) -> None:
         """The session is closed."""

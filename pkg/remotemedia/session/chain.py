@@ -119,6 +119,11 @@ class Step:
         """That of the session, once the node is open."""
         return self.context.clock if self.context is not None else SystemClock()
 
+    def take_over(self, former: Step) -> None:
+        """Be watched and decided about as another step was whose node this one replaces."""
+        self.input_filters, self.output_filters = former.input_filters, former.output_filters
+        self.input_taps, self.output_taps = former.input_taps, former.output_taps
+
     def reset(self) -> None:
         """Forget the stream (after an interrupt)."""
         for adapter in self.adapters.values():

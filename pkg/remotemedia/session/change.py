@@ -39,8 +39,7 @@ async def change(session: Session, pipeline: Pipeline) -> None:
             opened[node_id] = node
             plan = discover(plan, node_id, node)
     except BaseException:
-        for node_id, node in opened.items():
-            await session.close_node(node_id, node)
+        await _close(session, opened)
         raise
     gone = {
         node_id: node
@@ -50,11 +49,11 @@ async def change(session: Session, pipeline: Pipeline) -> None:
     exchange = Exchange(session.router, plan, renewed, updated)
     try:
         await _quiesce(session, exchange)
+        session.check_not_closed()
         nodes = {**{k: v for k, v in session.nodes.items() if k not in gone}, **new}
         exchange.carry_out(nodes)
     except BaseException:
-        for node_id, node in opened.items():
-            await session.close_node(node_id, node)
+        await _close(session, opened)
         raise
     finally:
         exchange.start()
@@ -63,9 +62,19 @@ async def change(session: Session, pipeline: Pipeline) -> None:
         session.router.steps[node_id].context = context_of
     for node_id in updated:
         nodes[node_id].update(plan.graph.nodes[node_id].params)
-    for node_id, node in gone.items():
-        await session.close_node(node_id, node)
     session.tell("changed", _words(before, plan, renewed, updated), "")
+    await _close(session, gone)
+
+
+async def _close(session: Session, nodes: dict[str, Node]) -> None:
+    """Close all, even if that is cancelled meanwhile."""
+    while nodes:
+        node_id = next(iter(nodes))
+        try:
+            await session.close_node(node_id, nodes.pop(node_id))
+        except BaseException:
+            await _close(session, nodes)
+            raise
 
 
 def _set_timer(session: Session, node_id: str, node: Node) -> Callable[..., Timer] | None:

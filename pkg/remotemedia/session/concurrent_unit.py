@@ -38,6 +38,7 @@ class ConcurrentUnit(AsyncUnit):
         self._ordered = ordered
         self._working = 0
         self._calls: dict[asyncio.Task[None], Packet] = {}
+        self._ending: set[asyncio.Task[None]] = set()  # those that an interrupt has cancelled
         self._line: deque[Packet] = deque()  # those begun, in the order of the inputs
         self._changed: list[asyncio.Future[None]] = []
 
@@ -45,11 +46,13 @@ class ConcurrentUnit(AsyncUnit):
         """Work until the input has ended and the tail is out."""
         inbox, budget = self.inbox, self._hooks.budget
         while True:
-            while self._working >= self._limit or len(self._calls) >= _WINDOW * self._limit:
+            while self._is_busy():
                 await wait_in(self._changed)
             boundary = inbox.oldest() or await inbox.next()
             if boundary is None:
                 break
+            if self._is_busy():  # one that rested works again
+                continue
             if budget is not None and budget.drops(boundary):
                 continue
             packet, target = self._take(boundary)
@@ -75,25 +78,34 @@ class ConcurrentUnit(AsyncUnit):
             call.cancel()
 
     def drop(self, nodes: Set[str]) -> None:
-        """Cancel the calls in flight."""
-        super().drop(nodes)
-        if self.step.id in nodes:
-            for call in self._calls:
-                call.cancel()
+        """Cancel the calls in flight; no other begins before they have ended."""
+        if self.step.id not in nodes or not self._calls:
+            super().drop(nodes)
+            return
+        self.cut = self.generation
+        for call in self._calls.keys() - self._ending:
+            call.cancel()
+        self._ending.update(self._calls)
 
-    async def settle(self, nodes: Set[str]) -> None:
-        """Wait until the calls have ended, and forget the stream."""
-        if self.step.id in nodes:
-            before = list(self._calls)
-            if before:
-                await asyncio.wait(before)
-        await super().settle(nodes)
+    async def settle(self) -> None:
+        """Wait until the calls have ended."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+        await super().settle()
+
+    def _is_busy(self) -> bool:
+        working, begun = self._working, len(self._calls)
+        return bool(self._ending) or working >= self._limit or begun >= _WINDOW * self._limit
 
     async def _work(self, call: Callable[[Data], Any], packet: Packet) -> None:
         await self._process(call, packet)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         packet = self._calls.pop(task)
+        if task in self._ending:
+            self._ending.remove(task)
+            if not self._ending:
+                self._forget({self.step.id})
         self._leave(packet)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._hooks.broken(error)

@@ -135,7 +135,10 @@ class Exchange:
         """Let all go on, whether the change was carried out or not."""
         for unit in self.router.units:
             unit.inbox.resume()
-            if unit.task is None or (unit in self._paused and unit.task.done()):
+            if unit.ended:  # a source; it is not run again
+                for boundary in unit.outputs:
+                    boundary.end()
+            elif unit.task is None or (unit in self._paused and unit.task.done()):
                 unit.start()
 
     def _inboxes(self) -> dict[str, Inbox]:
@@ -158,6 +161,8 @@ class Exchange:
             if wakes is not None:
                 self._shut(wakes)
             step = router.steps.pop(node)
+            if node in self.plan.graph.nodes:
+                router.former[node] = step
             if step.timers is not None:
                 step.timers.clear()
         known = {ends_of(edge) for edge in self.plan.graph.edges}
@@ -191,6 +196,8 @@ class Exchange:
             for boundary in rest:
                 if id(boundary) in moved:
                     moved[id(boundary)].arrivals.append(boundary)
+            inbox.arrivals.clear()
+            inbox.cleared()
 
     def _counts(self) -> dict[Ends, EdgeMetrics]:
         """What went through each edge of both plans that changes its kind, or its unit."""

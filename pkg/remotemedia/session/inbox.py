@@ -81,6 +81,8 @@ class Inbox:
     async def next(self) -> Boundary | None:
         """Wait for a packet; None once all boundaries have ended and are empty, or when paused."""
         while True:
+            if self.draining:  # what waited may have been dropped
+                self.pause(self.draining)
             boundary = self.oldest()
             if boundary is not None or self.paused:
                 return boundary
@@ -111,6 +113,10 @@ class Inbox:
     def resume(self) -> None:
         """Give out what waits."""
         self.draining, self.paused = [], False
+
+    def cleared(self) -> None:
+        """What waited in a boundary was dropped."""
+        self.wake()
 
     def forget(self, boundary: Boundary, index: int) -> None:
         """A boundary has lost the packet that was the so-many-th in it."""

@@ -115,6 +115,7 @@ class Router:
         self._interrupting = asyncio.Lock()
         self.links: dict[Ends, Link] = {}
         self.timers: dict[str, Timers] = {}  # of nodes that are not there yet
+        self.former: dict[str, Step] = {}  # of nodes that are being made anew
         self._unit_of: dict[str, Unit] = {}
         inboxes: dict[str, Inbox] = {}
         for members in plan.islands:
@@ -206,6 +207,9 @@ class Router:
 
     def _prepare(self, step: Step, plan: Plan) -> None:
         hooks = self._hooks
+        former = self.former.pop(step.id, None)
+        if former is not None:
+            step.take_over(former)
 
         def failed(error: BaseException) -> None:
             step.errors += 1
@@ -274,10 +278,19 @@ class Router:
             unit.watch(unit.wiring.publish(self.steps[node_id], port))
         return self._entry(node_id, name, unit.inbox)
 
-    def recompose(self, step: Step) -> None:
+    async def publish(self, port: str, packet: Packet) -> None:
+        """Put a packet in behind an output port of its node; waits for room."""
+        unit = self.unit_of(packet.node)
+        if isinstance(unit, SourceUnit):  # it reads no queue
+            await unit.emit(port, packet)
+        else:
+            await self.output(packet.node, port).put(packet)
+
+    def recompose(self, node_id: str) -> None:
         """Call a node as things are now, if it is still there."""
-        if self.steps.get(step.id) is step:
-            self.unit_of(step.id).wiring.recompose(step)
+        step = self.steps.get(node_id)
+        if step is not None:
+            self.unit_of(node_id).wiring.recompose(step)
 
     def unit_of(self, node_id: str) -> Unit:
         """The unit that a node is in."""
@@ -310,10 +323,12 @@ class Router:
                 if audio is not None and origin is not None:
                     outlet.force(make_packet(outlet, audio, origin, self.generation))
             for unit in list(self.units):
-                await unit.settle(nodes)
+                await unit.settle()
 
     def release(self) -> None:
-        """Let go those who wait to put something in: nothing takes it any more."""
+        """Stop working, and let go those who wait to put something in."""
+        for unit in self.units:
+            unit.stop()
         for boundary in self.queues.entries.values():
             boundary.clear("failed")
 

@@ -299,7 +299,8 @@ class Run:
 
     def _on_failure(self, step: Step, error: BaseException) -> None:
         event = error_event(step.id, type(step.node).__name__, error, self._sequence)
-        if self._skip:
+        policy = self.plan.graph.nodes[step.id].spec.policy
+        if self._skip and not (policy and policy.on_error == "fail_session"):
             self._note(event)
         elif event.error is None or event.error is error:
             raise error

@@ -74,7 +74,7 @@ class Session:
     close_timeout_ms : int
         Within which `aclose` returns, whatever the nodes do.
     policy : Policy, optional
-        Of nodes that the manifest gives none.
+        Of nodes that the manifest gives none; without `batch`, which changes the plan.
     max_latency_ms : float, optional
         The latency budget: audio and video that is older, counted from when it was sent, is
         dropped, so that the session is never behind for longer. Counted as ``late``.
@@ -102,6 +102,11 @@ class Session:
         self.clock: Clock = clock or SystemClock()
         self._log = EventLog()
         self._policy = policy or Policy()
+        if self._policy.batch is not None:
+            raise SessionError(
+                "the policy of a session has a batch: say so at the nodes that are to wait for "
+                "several items (policy: {batch: …})"
+            )
         self._pipeline = pipeline.resolved if pipeline is not None else None
         self._bus: Bus | None = None
         self._changing = asyncio.Lock()
@@ -194,10 +199,11 @@ class Session:
 
     async def finish(self) -> None:
         """End of input: the tails come out, then `outputs` ends. Does not wait for that."""
-        self._check_open()
-        self._state = "finished"
-        self._observers.finished()
-        self.router.finish()
+        async with self._changing:
+            self._check_open()
+            self._state = "finished"
+            self._observers.finished()
+            self.router.finish()
 
     async def interrupt(self, from_node: str | None = None, *, fade_ms: float = 0) -> None:
         """Barge-in: everything in flight is dropped; nothing older can appear after it returns.
@@ -280,7 +286,7 @@ class Session:
                 waiting.append(ingress.put(packet))
         if waiting:
             await (waiting[0] if len(waiting) == 1 else asyncio.gather(*waiting))
-            self._check_not_closed()
+            self.check_not_closed()
         return sequence
 
     def offer(self, data: Data, to: str | None = None) -> bool:
@@ -463,6 +469,8 @@ class Session:
         for node_id in gone:
             self._opened.pop(node_id, None)
         self._opened.update(opened)
+        if self._bus is not None:
+            self._bus.exchanged(plan)
 
     async def emit(self, node_id: str, port: str, data: Data) -> None:
         """Put data in behind an output port, as if the node had emitted it.
@@ -479,8 +487,9 @@ class Session:
         sequence = self._sequence
         self._sequence += 1
         now_us, generation = self.clock.wall_us(), self.router.generation
-        boundary = self.router.output(node_id, port)
-        await boundary.put(Packet(data, node_id, OUT + port, sequence, 0, now_us, generation))
+        packet = Packet(data, node_id, OUT + port, sequence, 0, now_us, generation)
+        await self.router.publish(port, packet)
+        self.check_not_closed()
 
     def fail_on_error(self) -> None:
         """Let the first item that a node fails on end the session with that error."""
@@ -539,13 +548,14 @@ class Session:
             self._log.note(error_event(node_id, type(node).__name__, error, self._sequence))
 
     def _check_open(self) -> None:
-        self._check_not_closed()
+        self.check_not_closed()
         if self._state == "finished":
             raise SessionFinishedError("this session's input was finished: it takes no more data")
         if self._state == "new":
             raise SessionError("this session is not open: use 'async with pipeline.session() as s'")
 
-    def _check_not_closed(self) -> None:
+    def check_not_closed(self) -> None:
+        """Raise if it is closed or broken."""
         if self._failure is not None:
             raise SessionFailedError(f"the session broke: {self._failure}") from self._failure
         if self._state == "closed":
@@ -558,6 +568,7 @@ class Session:
             return
         if self._fail_on_error:
             self.router.client.fail(event.error)
+            self.router.release()
         node = self.plan.graph.nodes.get(step.id)
         policy = node.spec.policy if node is not None else None
         if (policy or self._policy).on_error == "fail_session":

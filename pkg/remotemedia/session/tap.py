@@ -70,7 +70,7 @@ def add_tap(router: Router, place: str, tap: Tap, failed: Failed) -> Detach:
             taps[port] = now
         else:
             taps.pop(port, None)
-        router.recompose(step)
+        router.recompose(node_id)
 
     def detach() -> None:
         set_taps(tuple(other for other in taps.get(port, ()) if other is not show))

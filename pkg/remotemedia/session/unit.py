@@ -84,6 +84,8 @@ class Unit:
         What stems from an older generation than this is stale.
     task : asyncio.Task or None
         The task; another one after an interrupt that had to cut it off.
+    ended : bool
+        Whether it is through with all that it had to do.
     """
 
     def __init__(self, wiring: Wiring, inbox: Inbox, hooks: Hooks) -> None:
@@ -96,6 +98,7 @@ class Unit:
         self.name = "remotemedia:" + ",".join(wiring.steps)[:60]
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
+        self.ended = False
         self._hooks = hooks
         self._deliveries = 0
 
@@ -108,6 +111,8 @@ class Unit:
 
     def stop(self) -> None:
         """End now; what `task` still does after that is its own affair."""
+        if self.stopped:
+            return
         self.stopped = True
         if self.task is not None:
             self.task.cancel()
@@ -117,12 +122,19 @@ class Unit:
         raise NotImplementedError
 
     def drop(self, nodes: Set[str]) -> None:
-        """Forget what is in flight in these nodes; nothing that stems from it is emitted."""
+        """Forget what is in flight in these nodes; nothing that stems from it is emitted.
+
+        Their streams are forgotten before they are given anything else, now unless a call has to
+        end first.
+        """
         if nodes >= self.wiring.steps.keys():
             self.cut = self.generation
 
-    async def settle(self, nodes: Set[str]) -> None:
-        """Wait until what `drop` cut off has ended, forget the streams, and go on."""
+    async def settle(self) -> None:
+        """Wait until what `drop` cut off has ended."""
+
+    def _forget(self, nodes: Set[str]) -> None:
+        """Forget the streams of these nodes."""
         for step in self.wiring.steps.values():
             if step.id not in nodes:
                 continue
@@ -172,6 +184,7 @@ class Unit:
         if error is not None:
             self._hooks.broken(error)
         if not self.inbox.paused:
+            self.ended = True
             for boundary in self.outputs:
                 boundary.end()
 
@@ -298,6 +311,7 @@ class IslandUnit(Unit):
         self._island.drop(nodes)
         if self._napping is not None and (not stack or stack[-1] is not first):
             wake_all([self._napping])
+        self._forget(nodes)
 
     def close_items(self) -> None:
         """Close the generators that stand still."""

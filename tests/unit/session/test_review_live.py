@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -12,9 +13,10 @@ import policy_nodes  # noqa: F401 - registers
 import remotemedia as rm
 from policy_nodes import Script
 from remotemedia.clock import sleep
-from remotemedia.manifest import CircuitBreaker, Join, Policy, Retry
+from remotemedia.errors import NodeError, SessionClosedError, SessionError, SessionFailedError
+from remotemedia.manifest import Batch, CircuitBreaker, Join, Policy, Queue, Retry
 from remotemedia.testing import VirtualClock
-from session_nodes import Log
+from session_nodes import Log, pipeline
 
 
 def waiting(session: Any) -> list[str]:
@@ -141,10 +143,9 @@ async def test_intercept_in_front_of_an_async_node_with_adapters(clock: VirtualC
         s.bus.intercept("n:in", lambda packet: packet.data)
         await s.send(rm.Audio(np.zeros(160, np.float32), 16000))
         await s.send(rm.Audio(np.zeros(480, np.float32), 48000))
-        await sleep(clock, 100_000)
-        assert not s._events
         await s.finish()
         got = [packet async for packet in s.outputs()]
+    assert [event async for event in s.events()] == []
     assert sum(p.data.samples.shape[1] for p in got) == 320
 
 
@@ -242,3 +243,397 @@ async def test_no_generator_is_left_open(
         assert Log.lines == ["ended", "reset", "interrupt", "close"]
     else:
         assert Log.lines == ["close", "ended", "close"]
+
+
+class Gate(rm.Node):
+    """Async: ends its call 50 ms after it was cancelled."""
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        self.clock = ctx.clock
+
+    async def process(self, text: rm.Text) -> rm.Text:
+        if text.text == "slow":
+            try:
+                await sleep(self.clock, 10_000_000)
+            finally:
+                await sleep(self.clock, 50_000)
+        return text
+
+
+class Keeps(rm.Node):
+    """Holds two texts back."""
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def __init__(self, params: Any = None, **fields: Any) -> None:
+        super().__init__(params, **fields)
+        self.held: list[str] = []
+
+    def process(self, text: rm.Text) -> rm.Text | None:
+        self.held.append(text.text)
+        if len(self.held) < 2:
+            return None
+        joined, self.held = "+".join(self.held), []
+        return rm.Text(joined)
+
+    def finish(self) -> rm.Text | None:
+        return rm.Text("+".join(self.held)) if self.held else None
+
+    def reset(self) -> None:
+        self.held = []
+
+
+class KeepsAsync(Keeps):
+    """The same, async."""
+
+    async def process(self, text: rm.Text) -> rm.Text | None:
+        return Keeps.process(self, text)
+
+
+rm.node("TestReviewGate")(Gate)
+rm.node("TestReviewKeeps")(Keeps)
+rm.node("TestReviewKeepsAsync")(KeepsAsync)
+
+
+@pytest.mark.parametrize("concurrent", [False, True])
+@pytest.mark.parametrize("kind", ["TestReviewKeeps", "TestReviewKeepsAsync"])
+async def test_what_is_sent_during_an_interrupt_is_not_forgotten(
+    kind: str, concurrent: bool, clock: VirtualClock
+) -> None:
+    p = rm.Pipeline()
+    p.add("TestReviewGate", id="gate")
+    p.add(kind, id="keeps", policy=Policy(max_concurrency=2 if concurrent else 1))
+    async with p.session(clock=clock) as s:
+        await s.send(rm.Text("slow"), "gate")
+        await s.send(rm.Text("old"), "keeps")
+        await sleep(clock, 1_000)
+        interrupting = asyncio.ensure_future(s.interrupt())
+        await sleep(clock, 1_000)
+        await s.send(rm.Text("new"), "keeps")
+        await interrupting
+        await s.finish()
+        assert [packet.data.text async for packet in s.outputs()] == ["new"]
+
+
+class GateKeeps(Gate):
+    """Tells all that it was given since it was reset."""
+
+    async def process(self, text: rm.Text) -> rm.Text | None:
+        await Gate.process(self, text)
+        self.seen = [*getattr(self, "seen", []), text.text]
+        return rm.Text("+".join(self.seen))
+
+    def reset(self) -> None:
+        self.seen = []
+
+
+rm.node("TestReviewGateKeeps")(GateKeeps)
+
+
+async def test_concurrent_calls_start_after_the_reset(clock: VirtualClock) -> None:
+    policy = Policy(max_concurrency=2)
+    async with one("TestReviewGateKeeps", policy).session(clock=clock) as s:
+        await s.send(rm.Text("slow"))
+        await sleep(clock, 1_000)
+        interrupting = asyncio.ensure_future(s.interrupt())
+        await sleep(clock, 1_000)
+        await s.send(rm.Text("new"))
+        await interrupting
+        await s.send(rm.Text("newer"))
+        await s.finish()
+        assert [packet.data.text async for packet in s.outputs()] == ["new", "new+newer"]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_an_interrupt_that_is_cancelled_leaves_the_session_alive(
+    limit: int, clock: VirtualClock
+) -> None:
+    async with one("TestReviewGate", Policy(max_concurrency=limit)).session(clock=clock) as s:
+        await s.send(rm.Text("slow"))
+        await sleep(clock, 1_000)
+        interrupting = asyncio.ensure_future(s.interrupt())
+        await sleep(clock, 1_000)
+        interrupting.cancel()
+        await sleep(clock, 100_000)
+        await s.send(rm.Text("new"))
+        await s.finish()
+        assert [packet.data.text async for packet in s.outputs()] == ["new"]
+
+
+class Busy(rm.Node):
+    """Counts how many calls go on at once; the first of each fails."""
+
+    input_caps = "text"
+    output_caps = "text"
+    now: ClassVar[int] = 0
+    most: ClassVar[int] = 0
+
+    def open(self, ctx: rm.Context) -> None:
+        self.clock = ctx.clock
+        self.failed: set[str] = set()
+        Busy.now = Busy.most = 0
+
+    async def process(self, text: rm.Text) -> rm.Text:
+        Busy.now += 1
+        Busy.most = max(Busy.most, Busy.now)
+        try:
+            await sleep(self.clock, 20_000)
+            if text.text not in self.failed:
+                self.failed.add(text.text)
+                raise ConnectionError("no")
+        finally:
+            Busy.now -= 1
+        return text
+
+
+rm.node("TestReviewBusy")(Busy)
+
+
+async def test_no_more_calls_at_once_than_allowed(clock: VirtualClock) -> None:
+    policy = Policy(max_concurrency=2, ordered=False, retry=Retry(delay_ms=10, backoff="fixed"))
+    async with one("TestReviewBusy", policy).session(clock=clock) as s:
+        for number in range(2):
+            await s.send(rm.Text(str(number)))
+        await sleep(clock, 35_000)  # both are at their second call
+        for number in range(2):
+            await s.send(rm.Text(f"x{number}"))
+        await s.finish()
+        got = [packet.data.text async for packet in s.outputs()]
+    assert len(got) == 4
+    assert Busy.most == 2
+
+
+async def test_closing_while_the_graph_is_changed(clock: VirtualClock) -> None:
+    Log.lines.clear()
+    p = pipeline("a:TestReviewGate b:PassThrough", "a b")
+    s = p.session(clock=clock)
+    await s.open()
+    await s.send(rm.Text("slow"))
+    await sleep(clock, 1_000)
+
+    async def edit() -> None:
+        async with s.bus.edit() as edited:
+            edited.add("TestTraced", id="t", name="t")
+            edited.replace("a", "TestTraced", name="a")
+            edited.connect("b", "t")
+
+    editing = asyncio.ensure_future(edit())
+    await sleep(clock, 1_000)
+    await s.aclose()
+    with pytest.raises(SessionClosedError):
+        await editing
+    tasks = [t for t in asyncio.all_tasks() if t.get_name().startswith("remotemedia")]
+    assert tasks == []
+    assert sorted(Log.lines) == ["close a", "close t", "open a", "open t"]
+
+
+async def test_finishing_while_the_graph_is_changed(clock: VirtualClock) -> None:
+    p = pipeline("a:TestSlow b:PassThrough", "a b", a={"delay_ms": 100})
+    async with p.session(clock=clock) as s:
+        await s.send(rm.Text("x"))
+        await sleep(clock, 1_000)
+
+        async def edit() -> None:
+            async with s.bus.edit() as edited:
+                edited.set_params("a", delay_ms=1)
+                edited.add("PassThrough", id="c")
+                edited.connect("b", "c")
+
+        editing = asyncio.ensure_future(edit())
+        await sleep(clock, 1_000)
+        await s.finish()
+        await editing
+        got = [(packet.node, packet.data.text) async for packet in s.outputs()]
+    assert got == [("b", "x"), ("c", "slow tail"), ("c", "slow tail")]
+
+
+async def test_a_source_that_has_ended_is_not_run_again(clock: VirtualClock) -> None:
+    p = pipeline("src:TestCount b:TestSlow", "src b")
+    async with p.session(clock=clock) as s:
+        await sleep(clock, 100_000)
+        async with s.bus.edit() as edited:
+            edited.disconnect("src", "b")
+            edited.connect("src", "b", queue=Queue(capacity=4))
+        await sleep(clock, 100_000)
+        async with s.bus.edit() as edited:
+            edited.add("PassThrough", id="c")
+            edited.connect("src", "c")
+        await sleep(clock, 100_000)
+        await s.finish()
+        got = [packet.data.text async for packet in s.outputs()]
+    assert got == ["0", "1", "2", "slow tail"]
+
+
+async def test_a_queue_that_goes_away_with_late_media(clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("TestReviewSlowPass", id="a")
+    p.add("PassThrough", id="z")
+    async with p.session(clock=clock, max_latency_ms=100) as s:
+        for _ in range(6):
+            await s.send(rm.Audio(np.zeros(160, np.float32), 16000), "a")
+        await sleep(clock, 1_000)
+        before = clock.now_us()
+        async with s.bus.edit() as edited:
+            edited.remove("a")
+        assert clock.now_us() - before < 500_000
+        balanced(s)
+
+
+@rm.node("TestReviewSlowPass")
+class SlowPass(rm.Node):
+    """60 ms each."""
+
+    def open(self, ctx: rm.Context) -> None:
+        self.clock = ctx.clock
+
+    async def process(self, data: rm.Data) -> rm.Data:
+        await sleep(self.clock, 60_000)
+        return data
+
+
+async def test_publish_behind_a_source(clock: VirtualClock) -> None:
+    p = pipeline("src:TestTicks b:PassThrough", "src b", src={"count": 5})
+    async with p.session(clock=clock) as s:
+        for n in range(3):
+            await s.bus.publish("src:out", rm.Text(f"p{n}"))
+        await sleep(clock, 500_000)
+        assert sorted(waiting(s)) == ["0", "1", "2", "3", "4", "p0", "p1", "p2"]
+
+
+async def test_those_who_look_at_a_node_see_what_replaces_it(clock: VirtualClock) -> None:
+    p = pipeline("a:PassThrough b:TestReviewKeeps", "a b")
+    async with p.session(clock=clock) as s:
+        seen: list[str] = []
+        detach = s.tap("a", lambda packet: seen.append(packet.data.text))
+        s.bus.intercept("a:in", lambda packet: rm.Text(packet.data.text.upper()))
+        s.bus.set_state("b", "bypass")
+        async with s.bus.edit() as edited:
+            edited.replace("a", "TestRepeat", times=2)
+            edited.replace("b", "PassThrough")
+        await s.send(rm.Text("x"))
+        await sleep(clock, 1_000)
+        assert seen == ["X.0", "X.1"]
+        detach()
+        await s.send(rm.Text("y"))
+        await sleep(clock, 1_000)
+        assert seen == ["X.0", "X.1"]
+        subscription = s.bus.subscribe("b:in")
+        async with s.bus.edit() as edited:
+            edited.remove("b")
+        assert [packet async for packet in subscription] == []
+
+
+async def test_a_failed_session_ends_though_others_go_on(clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("TestReviewEndless", id="src")
+    p.add("TestFail", id="f", policy=Policy(on_error="fail_session"))
+    async with p.session(clock=clock) as s:
+        await s.send(rm.Text("bad"), "f")
+        count = 0
+        with pytest.raises(SessionFailedError, match="no such luck"):
+            async for _ in s.outputs():
+                await sleep(clock, 1_000)
+                count += 1
+                assert count < 2_000
+
+
+async def test_the_first_error_ends_arun_though_others_go_on(clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("TestReviewEndless", id="src")
+    p.add("TestFail", id="f")
+    count = 0
+    with pytest.raises(NodeError, match="no such luck"):
+        async for _ in p.arun([rm.Text("bad")], clock=clock):
+            await sleep(clock, 1_000)
+            count += 1
+            assert count < 2_000
+
+
+@rm.node("TestReviewEndless")
+class Endless(rm.Node):
+    """A source without end."""
+
+    input_caps: ClassVar = {}
+    output_caps = "text"
+
+    def produce(self) -> Iterator[rm.Text]:
+        while True:
+            yield rm.Text("on")
+
+
+async def test_an_intercept_handler_is_not_left_running(clock: VirtualClock) -> None:
+    ended: list[str] = []
+
+    async def handler(packet: rm.Packet) -> rm.Data | None:
+        try:
+            await sleep(clock, 3_000_000)
+        finally:
+            ended.append("x")
+        return packet.data
+
+    async with pipeline("a:PassThrough").session(clock=clock) as s:
+        s.bus.intercept("a:in", handler, deadline_ms=10_000)
+        await s.send(rm.Text("x"))
+        await sleep(clock, 1_000)
+    assert ended == ["x"]
+
+
+async def test_nothing_ticks_after_close(clock: VirtualClock) -> None:
+    policy = Policy(batch=Batch(min_items=4, max_wait_ms=60_000))
+    async with one("PassThrough", policy).session(clock=clock) as s:
+        await s.send(rm.Text("x"))
+        await sleep(clock, 1_000)
+    assert clock.timers == ()
+
+
+async def test_a_batch_after_an_interrupt_waits_anew(clock: VirtualClock) -> None:
+    policy = Policy(batch=Batch(min_items=4, max_items=4, max_wait_ms=100))
+    async with one("PassThrough", policy).session(clock=clock) as s:
+        await s.send(rm.Text("a"))
+        await sleep(clock, 90_000)
+        await s.interrupt()
+        await s.send(rm.Text("b"))
+        await sleep(clock, 50_000)
+        await s.send(rm.Text("c"))
+        await sleep(clock, 60_000)
+        assert waiting(s) == ["bc"]
+
+
+@pytest.mark.parametrize("kind", ["PassThrough", "TestSlowAny"])
+async def test_a_batch_that_is_interrupted_midway(kind: str, clock: VirtualClock) -> None:
+    policy = Policy(batch=Batch(min_items=4, max_items=8, max_wait_ms=100, merge="separate"))
+    async with one(kind, policy).session(clock=clock) as s:
+        for _ in range(8):
+            await s.send(rm.Text("a"))
+        if kind == "TestSlowAny":
+            await sleep(clock, 15_000)
+        await s.interrupt()
+        await s.send(rm.Text("b"))
+        await sleep(clock, 50_000)
+        assert waiting(s) == []
+        await sleep(clock, 70_000)
+        assert waiting(s) == ["b"]
+
+
+async def test_a_default_policy_that_batches(clock: VirtualClock) -> None:
+    with pytest.raises(SessionError, match="say so at the nodes"):
+        pipeline("a:PassThrough").session(clock=clock, policy=Policy(batch=Batch()))
+
+
+async def test_a_source_cannot_be_bypassed(clock: VirtualClock) -> None:
+    async with pipeline("src:TestTicks").session(clock=clock) as s:
+        with pytest.raises(SessionError, match="it is a source"):
+            s.bus.set_state("src", "bypass")
+
+
+def test_a_run_ends_where_a_policy_says_so() -> None:
+    run = one("TestFail", Policy(on_error="fail_session")).run(
+        [rm.Text("a"), rm.Text("bad"), rm.Text("b")], on_error="skip"
+    )
+    assert next(run).data.text == "a"
+    with pytest.raises(NodeError, match="no such luck"):
+        next(run)

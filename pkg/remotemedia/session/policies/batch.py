@@ -46,7 +46,11 @@ class BatchInbox(Inbox):
     def oldest(self) -> Boundary | None:
         """The boundary whose packets come next, if they are enough."""
         boundary = super().oldest()
-        if boundary is None or boundary.ahead or self._granted:
+        if boundary is None:
+            self._granted = 0
+            self._stop_timer()
+            return None
+        if boundary.ahead or self._granted:
             return boundary
         waiting = len(boundary.packets)
         enough = waiting >= self._settings.min_items or boundary.full or self._due
@@ -56,6 +60,13 @@ class BatchInbox(Inbox):
         self._granted = min(waiting, self._settings.max_items)
         self._stop_timer()
         return boundary
+
+    def cleared(self) -> None:
+        """What waited in a boundary was dropped."""
+        if not self.arrivals:
+            self._granted = 0
+            self._stop_timer()
+        self.wake()
 
     def _before_wait(self) -> None:
         if self.arrivals and self._timer is None:
