@@ -16,7 +16,9 @@ from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Policy, Queue
 from remotemedia.manifest.document import Source
+from remotemedia.manifest.policy_effects import policy_warnings
 from remotemedia.negotiation import converters_for, negotiate
+from remotemedia.negotiation.handing_on import misfits
 from remotemedia.plan import Plan, compile_plan
 
 if TYPE_CHECKING:
@@ -232,16 +234,19 @@ class Pipeline:
         ManifestError
             Lists every problem, formats that do not fit included.
         """
-        problems = negotiate(self.graph).problems
+        formats = negotiate(self.graph)
+        problems = formats.problems
         if problems and self._manifest.metadata.auto_negotiate:
             left = negotiate(self.resolved.graph).problems
             messages = {problem.message for problem in left}
             problems = tuple(each for each in problems if each.message in messages) or tuple(
                 Problem(problem.message, ("connections",)) for problem in left
             )
+        problems = problems or tuple(misfits(self.graph, formats))
         if problems:
             raise ManifestError(self._manifest.locate(problems), self._manifest.source)
-        return (*self._manifest.warnings, *self._manifest.locate(self._missing_executors()))
+        more = [*policy_warnings(self.graph), *self._missing_executors()]
+        return (*self._manifest.warnings, *self._manifest.locate(more))
 
     def _missing_executors(self) -> Iterator[Problem]:
         for node in self.graph.nodes.values():

@@ -9,6 +9,7 @@ import msgspec
 from remotemedia.errors import CapsMismatchError
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.negotiation import Formats, Reasoning, negotiate
+from remotemedia.negotiation.handing_on import handing_on, misfits, passing_through
 from remotemedia.negotiation.union_find import merge, root
 from remotemedia.node import is_async, is_source
 
@@ -94,10 +95,16 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
     ------
     CapsMismatchError
         Edges whose two ends share no format; names all of them, and the converters that would do.
+        Or nodes with ``on_error: passthrough`` whose input does not fit what is behind them.
     """
     formats = negotiate(graph)
-    if formats.problems:
-        raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
+    problems = formats.problems or tuple(misfits(graph, formats))
+    if problems:
+        raise CapsMismatchError("\n".join(problem.message for problem in problems))
+    unsure = [handing_on(graph, formats, node_id)[1] for node_id in passing_through(graph)]
+    if any(unsure):
+        unproven = formats.unproven.union(*unsure)
+        formats = msgspec.structs.replace(formats, unproven=unproven)
     placements = {node_id: place(node) for node_id, node in graph.nodes.items()}
     outlets: set[tuple[str, str]] = set()
     entries: list[tuple[str, str]] = []

@@ -55,13 +55,13 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, Path]) -> list[Problem]:
     for index, connection in enumerate(manifest.connections):
         look(connection, ("connections", index), of_connections)
     problems = [
-        Problem(f"{name} has no effect here: {reason}{_times(count)}", path, at_key=True)
+        Problem(f"{name} has no effect here: {reason}{times(count)}", path, at_key=True)
         for name, (path, reason, count) in found.items()
     ]
     configs = [path for path, given in renamed.items() if given[-1] == "config"]
     if configs:
         problems.append(
-            Problem(f"config is read as params{_times(len(configs))}", configs[0], at_key=True)
+            Problem(f"config is read as params{times(len(configs))}", configs[0], at_key=True)
         )
     problems += [
         Problem(f"{name!r} is kept, but means nothing here", ("metadata", name), at_key=True)
@@ -77,5 +77,6 @@ def _with_defaults(
     return [(name, reason, defaults[name]) for name, reason in reasons.items()]
 
 
-def _times(count: int) -> str:
+def times(count: int) -> str:
+    """``" (3 times)"``, for what is told once."""
     return f" ({count:,} times)" if count > 1 else ""

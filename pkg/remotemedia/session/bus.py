@@ -10,6 +10,7 @@ import msgspec
 
 from remotemedia.data import Data
 from remotemedia.errors import ParamsError, SessionError
+from remotemedia.negotiation.handing_on import handing_on
 from remotemedia.node import make_params, parameter_name
 from remotemedia.session.address import known_node
 from remotemedia.session.call import State
@@ -151,17 +152,14 @@ class Bus:
                 f"{node!r} ({known.node_type}) cannot be bypassed: it is a source", node=node
             )
         if state == "bypass":
-            formats = session.plan.formats
-            for port in known.inputs:
-                given = formats.inputs[node, port]
-                made = [formats.outputs[node, name] for name in list(known.outputs)[:1]]
-                if not made or given.intersect(made[0]) is None:
-                    has = f"its output is {made[0]}" if made else "it has no output"
-                    raise SessionError(
-                        f"{node!r} ({known.node_type}) cannot be bypassed: its input is {given}, "
-                        f"and {has}",
-                        node=node,
-                    )
+            why, unsure = handing_on(session.plan.graph, session.plan.formats, node)
+            if unsure:
+                (target, port), *_ = sorted(unsure)
+                why = f"not all that it may be given is accepted by {target}:{port}"
+            if why:
+                raise SessionError(
+                    f"{node!r} ({known.node_type}) cannot be bypassed: {why}", node=node
+                )
         step = session.router.steps[node]
         if step.state != state:
             step.state = state

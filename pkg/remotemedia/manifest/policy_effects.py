@@ -1,0 +1,92 @@
+"""Settings of policies and queues without effect where they are, and the warnings that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from remotemedia.errors import Problem
+from remotemedia.manifest.effects import times
+from remotemedia.manifest.model import Join, Policy, Queue
+from remotemedia.manifest.tree import Path
+from remotemedia.node import is_async, is_source
+
+if TYPE_CHECKING:
+    from remotemedia.graph import Graph, GraphNode
+
+Finding = tuple[Path, str]
+"""Where in the policy or queue, and why it has no effect."""
+
+_OF_INPUT = ("timeout_ms", "retry", "circuit_breaker", "batch", "join")
+
+
+def policy_warnings(graph: Graph) -> list[Problem]:
+    """One warning per setting and reason, at its first use, with the number of uses."""
+    found: dict[tuple[str, str], tuple[Path, int]] = {}
+    for path, reason in _findings(graph):
+        name = f"{path[2]} {'.'.join(map(str, path[3:]))}"
+        first, count = found.get((name, reason), (path, 0))
+        found[name, reason] = first, count + 1
+    return [
+        Problem(f"{name} has no effect here: {reason}{times(count)}", path, at_key=True)
+        for (name, reason), (path, count) in found.items()
+    ]
+
+
+def _findings(graph: Graph) -> Iterator[Finding]:
+    for node in graph.nodes.values():
+        if node.spec.policy is not None:
+            for path, reason in _of_policy(node, node.spec.policy):
+                yield ("nodes", node.index, "policy", *path), reason
+    for edge in graph.edges:
+        if edge.queue is not None:
+            for path, reason in _of_queue(edge.queue):
+                yield (*edge.path, "queue", *path), reason
+
+
+def _of_policy(node: GraphNode, policy: Policy) -> Iterator[Finding]:
+    given = Policy()
+    if node.spec.executor == "inline":
+        if policy.restart is not None:
+            yield ("restart",), "an inline node is part of the session, and is not restarted"
+        if not is_async(node.cls):
+            for name in ("max_concurrency", "ordered"):
+                if getattr(policy, name) != getattr(given, name):
+                    yield (name,), "a synchronous node is called on one item at a time"
+    if is_source(node.cls):
+        for name in _OF_INPUT:
+            if getattr(policy, name) is not None:
+                yield (
+                    (name,),
+                    "a source is given nothing that it could do late, fail on or wait for",
+                )
+        if policy.on_error == "passthrough":
+            yield ("on_error",), "a source is given nothing that could go on in its place"
+        return
+    if policy.join is not None:
+        yield from _of_join(policy.join, len(node.inputs))
+    batch = policy.batch
+    if batch is not None and batch.max_items == 1:
+        yield ("batch",), "max_items is 1: each item goes by itself"
+    elif batch is not None and batch.min_items > batch.max_items:
+        yield ("batch", "min_items"), "the node is handed max_items, as soon as they are there"
+
+
+def _of_join(join: Join, inputs: int) -> Iterator[Finding]:
+    given = Join()
+    if inputs < 2:
+        yield ("join",), "the node has one input"
+    elif join.mode != "align" and join.tolerance_ms != given.tolerance_ms:
+        yield ("join", "tolerance_ms"), "it is for mode: align"
+    if join.mode in ("any", "latest") and join.timeout_ms is not None:
+        yield ("join", "timeout_ms"), "it is for mode: zip and mode: align, where items wait"
+
+
+def _of_queue(queue: Queue) -> Iterator[Finding]:
+    if queue.high is None:
+        if queue.low is not None:
+            yield ("low",), "without a high mark nothing is told"
+    elif queue.high > queue.capacity:
+        yield ("high",), "the queue holds no more than its capacity"
+    elif queue.low is not None and queue.low >= queue.high:
+        yield ("low",), "the queue is below it as soon as it is at its high mark"
