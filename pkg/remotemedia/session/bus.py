@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -42,6 +43,8 @@ class Bus:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._subscriptions: list[Subscription] = []
+        self._editing = asyncio.Lock()
+        self._editor: asyncio.Task[Any] | None = None
 
     def subscribe(self, place: str, *, capacity: int = CAPACITY) -> Subscription:
         """See every packet at a port, without slowing it down; iterate over what this gives.
@@ -58,8 +61,11 @@ class Bus:
         ------
         AddressError
             There is no such node or port.
+        SessionClosedError
+            There is nothing to see any more.
         """
         session = self._session
+        session.check_not_closed()
         node = place.partition(":")[0]
         subscription = Subscription(
             place, capacity, lambda words: session.tell("lagged", words, node)
@@ -189,17 +195,40 @@ class Bus:
                 f"pipeline.set_params({node!r}, …)`",
                 node=node,
             )
-        await self._session.apply(self._session.pipeline().copy().set_params(node, **named))
+        session = self._session
+        await session.alter(lambda: session.pipeline().copy().set_params(node, **named))
 
     @asynccontextmanager
     async def edit(self) -> AsyncIterator[Pipeline]:
         """Change the graph: ``async with bus.edit() as pipeline: pipeline.add(…)``.
 
-        What was changed takes effect at the end of the block, all at once; see `apply`.
+        What was changed takes effect at the end of the block, all at once; see `apply`. Of
+        several at a time, each begins when the one before it has ended.
+
+        Raises
+        ------
+        SessionError
+            `apply` or `set_params` changed the graph since the block began: nothing was done. Or
+            this block is within another one.
         """
-        pipeline = self._session.pipeline().copy()
-        yield pipeline
-        await self._session.apply(pipeline)
+        task = asyncio.current_task()
+        if task is self._editor:
+            raise SessionError("an edit within an edit: change the pipeline of the outer one")
+        async with self._editing:
+            self._editor = task
+            try:
+                base = self._session.pipeline()
+                edited = base.copy()
+                yield edited
+            finally:
+                self._editor = None
+
+            def put_in_place() -> Pipeline:
+                if self._session.pipeline() is not base:
+                    raise SessionError("the graph was changed meanwhile: edit it as it is now")
+                return edited
+
+            await self._session.alter(put_in_place)
 
     async def apply(self, pipeline: Pipeline) -> None:
         """Run another pipeline from now on; see `Session.apply`."""

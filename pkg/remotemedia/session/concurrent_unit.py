@@ -67,6 +67,12 @@ class ConcurrentUnit(AsyncUnit):
         if not inbox.paused:
             await self.end_nodes({self.step.id})
 
+    @property
+    def origin(self) -> Packet | None:
+        """The packet that the call works on which asks."""
+        task: asyncio.Task[Any] | None = asyncio.current_task()
+        return self._calls.get(task, self.packet) if task is not None else self.packet
+
     def tasks(self) -> list[asyncio.Task[None]]:
         """Everything of it that runs."""
         return [*super().tasks(), *self._calls]

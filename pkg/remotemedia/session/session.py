@@ -451,9 +451,13 @@ class Session:
         ManifestError, CapsMismatchError, NodeError
             What keeps the other pipeline from running; the old one runs on.
         """
+        await self.alter(lambda: pipeline)
+
+    async def alter(self, how: Callable[[], Pipeline]) -> None:
+        """Run the pipeline that `how` makes when nobody else is changing it."""
         async with self._changing:
             self._check_open()
-            await change(self, pipeline)
+            await change(self, how())
 
     def exchanged(
         self,
@@ -596,3 +600,5 @@ class Session:
             failed.__cause__ = error
             self.router.client.fail(failed)
             self.router.release()
+            if self._bus is not None:
+                self._bus.end()

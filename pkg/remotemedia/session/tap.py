@@ -42,7 +42,7 @@ def origin_packets(router: Router, node_id: str, port: str) -> Callable[[Data], 
 
     def packet(data: Data) -> Packet:
         unit = router.unit_of(node_id)
-        origin = unit.packet
+        origin = unit.origin
         sequence = origin.sequence if origin is not None else 0
         timestamp_us = origin.timestamp_us if origin is not None else 0
         count = number(sequence)

@@ -121,6 +121,11 @@ class Unit:
         """Work until the input has ended and the tails are out."""
         raise NotImplementedError
 
+    @property
+    def origin(self) -> Packet | None:
+        """The packet that the call works on which asks."""
+        return self.packet
+
     def drop(self, nodes: Set[str]) -> None:
         """Forget what is in flight in these nodes; nothing that stems from it is emitted.
 

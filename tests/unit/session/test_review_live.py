@@ -15,6 +15,7 @@ from policy_nodes import Script
 from remotemedia.clock import sleep
 from remotemedia.errors import NodeError, SessionClosedError, SessionError, SessionFailedError
 from remotemedia.manifest import Batch, CircuitBreaker, Join, Policy, Queue, Retry
+from remotemedia.session.policies.join import Joiner
 from remotemedia.testing import VirtualClock
 from session_nodes import Log, pipeline
 
@@ -637,3 +638,106 @@ def test_a_run_ends_where_a_policy_says_so() -> None:
     assert next(run).data.text == "a"
     with pytest.raises(NodeError, match="no such luck"):
         next(run)
+
+
+async def test_concurrent_set_params_lose_nothing(clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("Gain", id="a")
+    p.add("Gain", id="b")
+    async with p.session(clock=clock) as s:
+        await asyncio.gather(s.bus.set_params("a", gain_db=6.0), s.bus.set_params("b", gain_db=3.0))
+        params = [node.params.gain_db for node in s.plan.graph.nodes.values()]
+        assert params == [6.0, 3.0]
+
+        async def edit() -> None:
+            async with s.bus.edit() as edited:
+                await sleep(clock, 5_000)
+                edited.set_params("a", gain_db=1.0)
+
+        editing = asyncio.ensure_future(edit())
+        await sleep(clock, 1_000)
+        await s.bus.set_params("b", gain_db=2.0)
+        with pytest.raises(SessionError, match="changed meanwhile"):
+            await editing
+        params = [node.params.gain_db for node in s.plan.graph.nodes.values()]
+        assert params == [6.0, 2.0]
+        async with s.bus.edit():
+            with pytest.raises(SessionError, match="within an edit"):
+                async with s.bus.edit():
+                    pass
+
+
+async def test_a_failure_that_is_passed_through_tells_its_own_sequence(clock: VirtualClock) -> None:
+    Script.set("30", "20")
+    policy = Policy(max_concurrency=2, timeout_ms=25, on_error="passthrough")
+    async with one("TestScriptedAsync", policy).session(clock=clock) as s:
+        seen: list[int] = []
+        s.tap("n", lambda packet: seen.append(packet.sequence))
+        await s.send(rm.Text("a"))
+        await s.send(rm.Text("b"))
+        await s.send(rm.Text("c"))
+        await sleep(clock, 100_000)
+        got = [(p.sequence, p.data.text) for p in iter(s.outputs().poll, None)]
+        assert got == [(0, "a"), (1, "b!"), (2, "c!")]
+    events = [event.sequence async for event in s.events() if event.kind == "error"]
+    assert events == [0]
+    assert sorted(seen) == [0, 1, 2]
+
+
+async def test_subscribing_to_a_closed_session(clock: VirtualClock) -> None:
+    async with pipeline("a:PassThrough").session(clock=clock) as s:
+        bus = s.bus
+    with pytest.raises(SessionClosedError):
+        bus.subscribe("a")
+
+
+async def test_a_subscriber_of_a_broken_session_is_not_left_waiting(clock: VirtualClock) -> None:
+    p = one("TestFail", Policy(on_error="fail_session"))
+    async with p.session(clock=clock) as s:
+        subscription = s.bus.subscribe("n")
+        await s.send(rm.Text("bad"))
+        with pytest.raises(SessionFailedError):
+            _ = [packet async for packet in s.outputs()]
+        assert [packet async for packet in subscription] == []
+
+
+HOLDER: list[Any] = []
+
+
+@rm.node("TestReviewStops", input_caps="text", output_caps="text")
+async def stops(text: rm.Text) -> rm.Text:
+    """Interrupts, or closes, its own session."""
+    if text.text == "interrupt":
+        await HOLDER[-1].interrupt()
+    if text.text == "close":
+        await HOLDER[-1].aclose()
+    return text
+
+
+async def test_a_node_that_interrupts_and_closes_its_own_session(clock: VirtualClock) -> None:
+    p = pipeline("a:TestReviewStops b:PassThrough", "a b")
+    async with p.session(clock=clock) as s:
+        HOLDER.append(s)
+        for text in ("interrupt", "x", "close", "y"):
+            await s.send(rm.Text(text))
+            await sleep(clock, 1_000)
+            if text == "close":
+                break
+        assert clock.now_us() == 3_000
+        balanced(s)
+    tasks = [each for each in asyncio.all_tasks() if each.get_name().startswith("remotemedia")]
+    assert tasks == []
+    assert s.metrics().edges[-1].entered == 1
+
+
+@pytest.mark.parametrize("mode", ["zip", "align"])
+def test_a_join_is_quick_however_much_waits(mode: str) -> None:
+    """65,536 items on one side: looking through all of them for each would take minutes."""
+    dropped: dict[str, int] = {}
+    joined = Joiner(Join(mode=mode, capacity=65_536, timeout_ms=60_000), ["l", "r"], dropped)
+    for number in range(70_000):
+        assert joined.put("l", rm.Text("x", pts_us=number * 1_000_000), number) == []
+    assert joined.due_us() == 70_000 - 65_536 + 60_000_000
+    assert len(joined.rest()) == 65_536
+    assert dropped == {"join_full": 70_000 - 65_536}
+    assert joined.due_us() is None

@@ -24,6 +24,8 @@ from remotemedia.session.policies.policed import Call
 
 Items = dict[str, Data]
 """By port: those that belong together."""
+Entry = tuple[int, Data]
+"""An item that waits, and its number."""
 
 
 class Joiner:
@@ -42,8 +44,10 @@ class Joiner:
 
     def __init__(self, settings: Join, ports: Sequence[str], dropped: dict[str, int]) -> None:
         self._settings = settings
-        self._waiting: dict[str, deque[tuple[int, int, Data]]] = {port: deque() for port in ports}
+        self._waiting: dict[str, deque[Entry]] = {port: deque() for port in ports}
         self._newest: Items = {}
+        self._arrivals: deque[tuple[int, int]] = deque()  # time and number, if there is a time-out
+        self._numbers: set[int] = set()  # of what waits
         self._dropped = dropped
         self._number = 0
         self._done_us: int | None = None
@@ -71,18 +75,18 @@ class Joiner:
                 return self.expired(now_us)
         queue = self._waiting[port]
         if len(queue) >= self._settings.capacity:
-            queue.popleft()
+            self._take(port)
             self._count("join_full")
         self._number += 1
-        if mode == "align" and queue and (data.pts_us or 0) < (queue[-1][2].pts_us or 0):
+        self._numbers.add(self._number)
+        if self._timeout_us:
+            self._arrivals.append((now_us, self._number))
+        entry = (self._number, data)
+        if mode == "align" and queue and _time(entry) < _time(queue[-1]):
             self._count("out_of_order")
-            entry = (now_us, self._number, data)
-            ordered = list(queue)
-            insort(ordered, entry, key=lambda each: each[2].pts_us or 0)
-            queue.clear()
-            queue.extend(ordered)
+            insort(queue, entry, key=_time)
         else:
-            queue.append((now_us, self._number, data))
+            queue.append(entry)
         return [*self.expired(now_us), *self._complete()]
 
     def expired(self, now_us: int) -> list[Items]:
@@ -104,7 +108,7 @@ class Joiner:
     def rest(self) -> list[Items]:
         """At the end: what still waits, without those that it waits for."""
         found = self._complete()
-        while self._oldest_us() is not None:
+        while any(self._waiting.values()):
             found.append(self._pop_partial())
         return found
 
@@ -112,6 +116,8 @@ class Joiner:
         """Forget all."""
         for queue in self._waiting.values():
             queue.clear()
+        self._arrivals.clear()
+        self._numbers.clear()
         self._newest.clear()
         self._done_us = None
 
@@ -120,35 +126,43 @@ class Joiner:
         found: list[Items] = []
         while all(queues.values()):
             if self._settings.mode == "align":
-                times = {port: queue[0][2].pts_us or 0 for port, queue in queues.items()}
+                times = {port: _time(queue[0]) for port, queue in queues.items()}
                 first = min(times, key=times.__getitem__)
                 if max(times.values()) - times[first] > self._tolerance_us:
-                    queues[first].popleft()
+                    self._take(first)
                     self._count("unmatched")
                     continue
                 self._done_us = times[first]
-            found.append({port: queue.popleft()[2] for port, queue in queues.items()})
+            found.append({port: self._take(port) for port in queues})
         return found
 
     def _pop_partial(self) -> Items:
         """The oldest set, of the ports that have something for it."""
-        heads = {port: queue[0] for port, queue in self._waiting.items() if queue}
+        heads = {port: _time(queue[0]) for port, queue in self._waiting.items() if queue}
         if self._settings.mode == "align":
-            first_us = min(head[2].pts_us or 0 for head in heads.values())
+            self._done_us = first_us = min(heads.values())
             limit_us = first_us + self._tolerance_us
-            heads = {
-                port: head for port, head in heads.items() if (head[2].pts_us or 0) <= limit_us
-            }
-            self._done_us = first_us
-        for port in heads:
-            self._waiting[port].popleft()
-        return {port: head[2] for port, head in heads.items()}
+            heads = {port: time_us for port, time_us in heads.items() if time_us <= limit_us}
+        return {port: self._take(port) for port in heads}
+
+    def _take(self, port: str) -> Data:
+        number, data = self._waiting[port].popleft()
+        self._numbers.remove(number)
+        return data
 
     def _oldest_us(self) -> int | None:
-        return min((entry[0] for queue in self._waiting.values() for entry in queue), default=None)
+        """Since when the item waits that has waited longest."""
+        arrivals = self._arrivals
+        while arrivals and arrivals[0][1] not in self._numbers:
+            arrivals.popleft()
+        return arrivals[0][0] if arrivals else None
 
     def _count(self, reason: str) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
+
+
+def _time(entry: Entry) -> int:
+    return entry[1].pts_us or 0
 
 
 class Joined:
