@@ -12,11 +12,19 @@ import msgspec
 
 from remotemedia.caps import Caps, read_caps
 from remotemedia.errors import CapsError, ManifestError, UnavailableError, UnknownNodeTypeError
-from remotemedia.manifest.diagnose import diagnose_struct
+from remotemedia.manifest.diagnose import diagnose, diagnose_struct
 from remotemedia.manifest.document import Source
 from remotemedia.manifest.findings import Findings
 from remotemedia.manifest.loader import draft
-from remotemedia.manifest.model import EXECUTORS, ID_PATTERN, Connection, Manifest, NodeSpec, Queue
+from remotemedia.manifest.model import (
+    EXECUTORS,
+    ID_PATTERN,
+    Connection,
+    Manifest,
+    NodeSpec,
+    Policy,
+    Queue,
+)
 from remotemedia.manifest.tree import Path, show
 from remotemedia.node import Node, NodeParams, is_source, parameter_name
 from remotemedia.registry import Registry, default_registry, entry_points
@@ -228,11 +236,19 @@ class _Checker:
         first = self.ids.setdefault(spec.id, index)
         if first != index:
             self.findings.add(f"id {show(spec.id)} is that of nodes[{first}] too", (*path, "id"))
+        if spec.policy is not None:
+            self._check_part(spec.policy, (*path, "policy"))
         node = self.types.check(spec, index)
         if node is not None and first == index:
             self.nodes[spec.id] = node
 
+    def _check_part(self, part: Policy | Queue, path: Path) -> None:
+        """What was made in code may hold anything."""
+        diagnose(msgspec.to_builtins(part), type(part), path, self.findings)
+
     def _check_connection(self, connection: Connection, path: Path) -> Edge | None:
+        if connection.queue is not None:
+            self._check_part(connection.queue, (*path, "queue"))
         source = self._check_end(connection.source, (*path, "from"), "output")
         target = self._check_end(connection.target, (*path, "to"), "input")
         if source is None or target is None:

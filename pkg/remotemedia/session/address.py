@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from remotemedia.caps import Caps
 from remotemedia.data import DATA_TYPES, Data
-from remotemedia.errors import AddressError, RemoteMediaError, nearest
+from remotemedia.errors import AddressError, FormatError, RemoteMediaError, nearest
 from remotemedia.graph import GraphNode
 from remotemedia.plan import Plan
 from remotemedia.session.adapter import find_chain
@@ -71,6 +71,28 @@ def known_node(plan: Plan, node_id: str) -> GraphNode:
         hint = nearest(node_id, plan.graph.nodes) or f" (nodes: {', '.join(plan.graph.nodes)})"
         raise AddressError(f"there is no node {node_id!r}{hint}")
     return node
+
+
+def misfit(plan: Plan, node_id: str, port: str, is_output: bool, data: Data) -> FormatError | None:
+    """What is wrong with data that are put in at a port; None if they fit.
+
+    Inputs that check what they are given do that themselves.
+    """
+    node, checked = plan.graph.nodes[node_id], plan.formats.unproven
+    if not is_output:
+        place = node_id, port
+        adapts = plan.auto and (place in checked or place in plan.entries)
+        accepted = [] if adapts else [(*place, node.inputs[port])]
+    else:
+        accepted = [(node_id, port, node.outputs[port])]
+        for edge in plan.graph.outgoing(node_id):
+            place = edge.target, edge.target_port
+            if edge.source_port == port and place not in checked:
+                accepted.append((*place, plan.graph.nodes[edge.target].inputs[place[1]]))
+    for of_node, of_port, caps in accepted:
+        if not caps.accepts(data):
+            return refuse(data, caps, of_node, of_port)
+    return None
 
 
 def refusal(data: object, entries: tuple[Entry, ...]) -> RemoteMediaError:

@@ -95,7 +95,12 @@ class Boundary(Outlet):
     @property
     def full(self) -> bool:
         """Whether a packet would have to wait."""
-        return self.overflow == "block" and (bool(self._senders) or self._filled())
+        return self.overflow == "block" and self.is_filled
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether a packet would have to wait, or one be lost."""
+        return bool(self._senders) or self._filled()
 
     def offer(self, packet: Packet) -> bool:
         """Take the packet, or lose one as the overflow policy says; False if it has to wait."""

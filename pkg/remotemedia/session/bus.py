@@ -13,7 +13,7 @@ from remotemedia.data import Data
 from remotemedia.errors import ParamsError, SessionError
 from remotemedia.negotiation.handing_on import handing_on
 from remotemedia.node import make_params, parameter_name
-from remotemedia.session.address import known_node
+from remotemedia.session.address import known_node, misfit
 from remotemedia.session.call import State
 from remotemedia.session.intercept import Handler, Interceptor
 from remotemedia.session.observer import Detach
@@ -108,7 +108,8 @@ class Bus:
             Where.
         handler : callable
             Is given the packet; gives its data (it passes), other data (they pass in its place)
-            or None (it is dropped). May be async.
+            or None (it is dropped). May be async. If it raises, or gives what the port does not
+            carry, an event tells, and the item passes.
         deadline_ms : float
             An item passes whose answer takes longer.
 
@@ -126,6 +127,7 @@ class Bus:
             round(deadline_ms * 1000),
             session.clock,
             origin_packets(router, node_id, port),
+            lambda data: misfit(session.plan, node_id, port, is_output, data),
             session.on_observer_failed,
         )
         filters[port] = (*filters.get(port, ()), interceptor)

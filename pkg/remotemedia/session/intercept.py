@@ -17,7 +17,7 @@ from typing import Any
 
 from remotemedia.clock import Clock, deadline
 from remotemedia.data import DATA_TYPES, Data, Packet
-from remotemedia.errors import SessionError
+from remotemedia.errors import FormatError, SessionError
 from remotemedia.node import Emit
 from remotemedia.session.adapter import is_awaited, items_of, outputs_of
 from remotemedia.session.policies.policed import Call, Pause
@@ -39,6 +39,8 @@ class Interceptor:
         The session clock.
     packet : callable
         Makes the packet that the handler is shown.
+    misfit : callable
+        Tells what is wrong with data that are to pass in the place of others.
     failed : callable
         Told of what the handler raised; the item passes.
 
@@ -54,12 +56,14 @@ class Interceptor:
         deadline_us: int,
         clock: Clock,
         packet: Callable[[Data], Packet],
+        misfit: Callable[[Data], FormatError | None],
         failed: Callable[[Exception], None],
     ) -> None:
         self._handler = handler
         self._deadline_us = deadline_us
         self._clock = clock
         self._packet = packet
+        self._misfit = misfit
         self._failed = failed
         self.passed = self.replaced = self.dropped = self.late = 0
 
@@ -173,6 +177,9 @@ class Interceptor:
         if not isinstance(answer, Data) or answer.__class__ not in DATA_TYPES:
             wrong = f"it gave a {type(answer).__name__}: give data, or None to drop the item"
             return self._raised(SessionError(wrong), data)
+        misfit = self._misfit(answer)
+        if misfit is not None:
+            return self._raised(misfit, data)
         self.replaced += 1
         return answer
 

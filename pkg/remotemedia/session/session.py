@@ -31,7 +31,7 @@ from remotemedia.manifest import Policy
 from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
-from remotemedia.session.address import Entry, find_entries, known_node, refusal
+from remotemedia.session.address import Entry, find_entries, known_node, misfit, refusal
 from remotemedia.session.budget import Budget
 from remotemedia.session.bus import Bus
 from remotemedia.session.chain import Step
@@ -39,7 +39,6 @@ from remotemedia.session.change import change
 from remotemedia.session.drift import StreamAlert, StreamHealth, StreamLimits
 from remotemedia.session.event_log import EventLog
 from remotemedia.session.failure import Event, error_event, notice
-from remotemedia.session.guard import refuse
 from remotemedia.session.life import context, create_nodes, discover, open_node
 from remotemedia.session.monitor import StreamMonitor
 from remotemedia.session.observer import Detach, Observer, Observers, Tap
@@ -485,9 +484,9 @@ class Session:
             That is nothing that the port produces.
         """
         self._check_open()
-        caps = self.plan.graph.nodes[node_id].outputs[port]
-        if not caps.accepts(data):
-            raise refuse(data, caps, node_id, port)
+        wrong = misfit(self.plan, node_id, port, True, data)
+        if wrong is not None:
+            raise wrong
         sequence = self._sequence
         self._sequence += 1
         now_us, generation = self.clock.wall_us(), self.router.generation

@@ -13,9 +13,17 @@ import policy_nodes  # noqa: F401 - registers
 import remotemedia as rm
 from policy_nodes import Script
 from remotemedia.clock import sleep
-from remotemedia.errors import NodeError, SessionClosedError, SessionError, SessionFailedError
+from remotemedia.errors import (
+    FormatError,
+    ManifestError,
+    NodeError,
+    SessionClosedError,
+    SessionError,
+    SessionFailedError,
+)
 from remotemedia.manifest import Batch, CircuitBreaker, Join, Policy, Queue, Retry
 from remotemedia.session.policies.join import Joiner
+from remotemedia.session.policies.retry import Backoff
 from remotemedia.testing import VirtualClock
 from session_nodes import Log, pipeline
 
@@ -741,3 +749,81 @@ def test_a_join_is_quick_however_much_waits(mode: str) -> None:
     assert len(joined.rest()) == 65_536
     assert dropped == {"join_full": 70_000 - 65_536}
     assert joined.due_us() is None
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (Policy(timeout_ms=-5), r"nodes\[0\].policy.timeout_ms: expected a number > 0.0, got -5"),
+        (Policy(retry=Retry(attempts=0)), r"policy.retry.attempts: expected a whole number >= 1"),
+        (Policy(on_error="explode"), "policy.on_error: expected one of 'drop', 'passthrough'"),
+        (Queue(capacity=0), r"connections\[0\].queue.capacity: expected a whole number >= 1"),
+        (Queue(overflow="never"), "queue.overflow: expected one of 'block', 'drop_oldest'"),
+    ],
+)
+def test_policies_and_queues_given_in_code_are_checked(part: Any, message: str) -> None:
+    is_queue = isinstance(part, Queue)
+    p = one("PassThrough", Policy() if is_queue else part)
+    p.add("PassThrough", id="b")
+    p.connect("n", "b", queue=part if is_queue else None)
+    with pytest.raises(ManifestError, match=message):
+        p.validate()
+
+
+async def test_a_batch_of_one_port_is_not_kept_back_by_another(clock: VirtualClock) -> None:
+    policy = Policy(batch=Batch(min_items=4, max_wait_ms=60_000, merge="separate"))
+    async with one("TestTwo", policy).session(clock=clock) as s:
+        await s.send(rm.Text("0"), "n:left")
+        for number in range(4):
+            await s.send(rm.Text(str(number)), "n:right")
+        await sleep(clock, 1_000)
+        assert waiting(s) == ["left 0", *(f"right {number}" for number in range(4))]
+
+
+async def test_a_batch_does_not_wait_while_a_queue_loses(clock: VirtualClock) -> None:
+    p = pipeline("a:PassThrough")
+    p.add("PassThrough", id="b", policy=Policy(batch=Batch(min_items=8, max_wait_ms=60_000)))
+    p.connect("a", "b", queue=Queue(capacity=4, overflow="drop_oldest"))
+    async with p.session(clock=clock) as s:
+        for number in range(12):
+            await s.send(rm.Text(str(number)))
+            await sleep(clock, 1_000)
+        assert "".join(waiting(s)) == "01234567891011"
+
+
+@pytest.mark.parametrize("place", ["a:out", "b:in"])
+@pytest.mark.parametrize("kind", ["TestTraced", "TestSlow"])
+async def test_an_intercept_gives_what_the_port_carries(
+    place: str, kind: str, clock: VirtualClock
+) -> None:
+    p = pipeline(f"a:{kind} b:TestTraced", "a b")
+    async with p.session(clock=clock) as s:
+        s.bus.intercept(place, lambda packet: rm.Json({"not": "text"}))
+        await s.send(rm.Text("x"))
+        await sleep(clock, 100_000)
+        assert waiting(s) == ["x"]
+    (message,) = [event.message async for event in s.events()]
+    assert f"{place} accepts text, but was given json" in message
+
+
+async def test_what_is_published_fits_what_is_behind(clock: VirtualClock) -> None:
+    """`Gain` would hand any rate on; that it is 16 kHz here was negotiated, and is not checked."""
+    p = rm.Pipeline()
+    p.add("AudioResample", id="a", target_rate=16000)
+    p.add("Gain", id="b")
+    p.add("TestReviewSlowAudio", id="c")
+    p.connect("a", "b").connect("b", "c")
+    audio = rm.Audio(np.zeros(160, np.float32), 48000)
+    async with p.session(clock=clock) as s:
+        with pytest.raises(FormatError, match="c:in accepts"):
+            await s.bus.publish("b:out", audio)
+        s.bus.intercept("b:out", lambda packet: audio)
+        await s.send(audio)
+        await s.finish()
+        assert {packet.data.sample_rate async for packet in s.outputs()} == {16000}
+
+
+def test_the_longest_wait_is_the_longest() -> None:
+    backoff = Backoff(Retry(attempts=100, jitter=1, delay_ms=100, max_delay_ms=150), "n")
+    waits = [backoff.delay_us(attempt, ValueError()) or 0 for attempt in range(1, 100)]
+    assert max(waits) == 150_000

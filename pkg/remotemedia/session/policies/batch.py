@@ -53,13 +53,15 @@ class BatchInbox(Inbox):
         if boundary.ahead or self._granted:
             return boundary
         waiting = len(boundary.packets)
-        enough = waiting >= self._settings.min_items or boundary.full or self._due
-        enough = enough or bool(self.draining)
+        enough = self._due or bool(self.draining) or any(map(self._is_enough, self.boundaries))
         if not (enough or (not self.open and all(each.ended for each in self.boundaries))):
             return None
         self._granted = min(waiting, self._settings.max_items)
         self._stop_timer()
         return boundary
+
+    def _is_enough(self, boundary: Boundary) -> bool:
+        return len(boundary.packets) >= self._settings.min_items or boundary.is_filled
 
     def cleared(self) -> None:
         """What waited in a boundary was dropped."""

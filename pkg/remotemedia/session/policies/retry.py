@@ -37,7 +37,7 @@ class Backoff:
         delay_ms = min(delay_ms, settings.max_delay_ms)
         if settings.jitter:
             delay_ms *= 1 + settings.jitter * self._random.uniform(-1, 1)
-        return round(delay_ms * 1000)
+        return round(min(delay_ms, settings.max_delay_ms) * 1000)
 
     def _is_worth_it(self, error: BaseException) -> bool:
         wanted = self._settings.errors
