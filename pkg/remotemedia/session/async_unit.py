@@ -251,6 +251,7 @@ class SourceUnit(AsyncUnit):
         async for item in items:
             if step.state == "disabled":
                 step.dropped["disabled"] = step.dropped.get("disabled", 0) + 1
+                await turn()  # it may never wait by itself
                 continue
             if not step.output_filters:
                 yield item

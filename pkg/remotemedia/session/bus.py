@@ -238,9 +238,9 @@ class Bus:
 
     def exchanged(self, plan: Plan) -> None:
         """Another plan runs: there is nothing to see of nodes that it has not."""
-        for subscription in self._subscriptions:
+        for subscription in list(self._subscriptions):
             if subscription.place.partition(":")[0] not in plan.graph.nodes:
-                subscription.end()
+                subscription.close()
 
     def end(self) -> None:
         """The session is closed."""

@@ -129,6 +129,7 @@ class Exchange:
         for members in self._new:
             units[members] = router.build(plan, members, nodes, inboxes)
         router.units = [units[members] for members in plan.islands]
+        router.forget(plan.graph.nodes.keys())
         self._set_counts(counts)
 
     def start(self) -> None:
@@ -168,9 +169,12 @@ class Exchange:
         known = {ends_of(edge) for edge in self.plan.graph.edges}
         for ends in [ends for ends in router.links if ends not in known]:
             del router.links[ends]
-        for place, outlet in queues.outlets.items():
+        for place, outlet in list(queues.outlets.items()):
             if place not in self.plan.outlets:
                 outlet.end()  # what waits there can still be read
+                if not outlet.packets and place[0] not in self.plan.graph.nodes:
+                    del queues.outlets[place]
+                    router.client.boundaries.remove(outlet)
 
     @staticmethod
     def _shut(boundary: Boundary) -> None:

@@ -155,6 +155,7 @@ class Interceptor:
                 except TimeoutError:
                     if not limit.expired:
                         raise
+                if limit.expired:
                     self.late += 1
                     return data
         except Exception as error:

@@ -296,6 +296,10 @@ class Router:
         """The unit that a node is in."""
         return self._unit_of[node_id]
 
+    def forget(self, nodes: Set[str]) -> None:
+        """Only these nodes are there from now on."""
+        self._unit_of = {node: unit for node, unit in self._unit_of.items() if node in nodes}
+
     def start(self) -> None:
         """Let all units work."""
         for unit in self.units:

@@ -827,3 +827,57 @@ def test_the_longest_wait_is_the_longest() -> None:
     backoff = Backoff(Retry(attempts=100, jitter=1, delay_ms=100, max_delay_ms=150), "n")
     waits = [backoff.delay_us(attempt, ValueError()) or 0 for attempt in range(1, 100)]
     assert max(waits) == 150_000
+
+
+async def test_an_answer_after_the_time_out_is_none(clock: VirtualClock) -> None:
+    """A synchronous node's is lost as well."""
+    async with one("TestForgiving", Policy(timeout_ms=10)).session(clock=clock) as s:
+        await s.send(rm.Text("x"))
+        await sleep(clock, 20_000)
+        assert waiting(s) == []
+        (node,) = s.metrics().nodes
+        assert (node.timeouts, node.errors) == (1, 1)
+
+
+async def test_nothing_is_kept_of_nodes_that_are_gone(clock: VirtualClock) -> None:
+    p = pipeline("a:PassThrough")
+    async with p.session(clock=clock) as s:
+        for number in range(20):
+            name = f"n{number}"
+            async with s.bus.edit() as edited:
+                edited.add("TestSlow", id=name)
+                edited.connect("a", name)
+            s.bus.subscribe(name)
+            await s.send(rm.Text(name))
+            await sleep(clock, 20_000)
+            assert waiting(s) == [name]
+            async with s.bus.edit() as edited:
+                edited.remove(name)
+            assert waiting(s) == ["slow tail"]
+        async with s.bus.edit() as edited:
+            edited.add("PassThrough", id="b")
+        router = s.router
+        assert set(router._unit_of) == set(router.steps) == {"a", "b"}
+        assert {node for node, _ in router.queues.outlets} == {"a", "b"}
+        assert len(router.client.boundaries) == 2
+        assert s.bus._subscriptions == []
+
+
+async def test_a_source_that_never_waits_can_be_disabled(clock: VirtualClock) -> None:
+    async with pipeline("src:TestReviewRestless").session(clock=clock) as s:
+        s.bus.set_state("src", "disabled")
+        for _ in range(10):
+            await sleep(clock, 0)
+        assert s.metrics().nodes[0].dropped["disabled"] < 20
+
+
+@rm.node("TestReviewRestless")
+class Restless(rm.Node):
+    """An async source that never waits."""
+
+    input_caps: ClassVar = {}
+    output_caps = "text"
+
+    async def produce(self) -> AsyncIterator[rm.Text]:
+        for _ in range(1_000):
+            yield rm.Text("on")

@@ -64,11 +64,14 @@ class AwaitedPolicy(Policed):
         limit = deadline(self.clock, self.limit_us)
         try:
             async with limit:
-                return await anext(items, _DONE)
+                item = await anext(items, _DONE)
         except TimeoutError as error:
             if not limit.expired:
                 raise  # the node's own
             raise self._cut_off() from error
+        if limit.expired:  # the node took its cancellation for an answer
+            raise self._cut_off()
+        return item
 
     def _cut_off(self) -> NodeTimeoutError:
         return NodeTimeoutError(
