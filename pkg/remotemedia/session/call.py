@@ -16,6 +16,7 @@ import msgspec
 
 from remotemedia.caps import Caps
 from remotemedia.data import DATA_TYPES, Audio, Data
+from remotemedia.errors import NodeError
 from remotemedia.node import Emit, Node, is_async
 from remotemedia.session.adapter import Adapter, adapted
 from remotemedia.session.chain import Step
@@ -204,6 +205,15 @@ def process_of(node: Node, port: str, several: bool) -> Call:
     process: Callable[..., Any] = node.process
     if not several:
         return process
+    if has_process_joined(node) and type(node).process is Node.process:
+
+        def refuse_alone(data: Data) -> Any:
+            raise NodeError(
+                f"{type(node).__name__} takes only what belongs together, by process_joined(): "
+                "say what does by a policy, {join: {mode: zip}} for example"
+            )
+
+        return refuse_alone
 
     def call(data: Data) -> Any:
         return process(data, port)

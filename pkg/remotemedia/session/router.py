@@ -214,7 +214,7 @@ class Router:
         def failed(error: BaseException) -> None:
             step.errors += 1
             last = self.unit_of(step.id).origin
-            hooks.failed(step, error, last.sequence if last is not None else 0)
+            hooks.handled(step, error, last.sequence if last is not None else 0)
 
         set_policy(
             step,

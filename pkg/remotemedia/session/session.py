@@ -122,6 +122,7 @@ class Session:
             self._observers.add(self._monitor)
         hooks = Hooks(
             self._on_failure,
+            self._on_handled,
             self._on_broken,
             self.tell,
             profiling_clock,
@@ -495,7 +496,7 @@ class Session:
         self.check_not_closed()
 
     def fail_on_error(self) -> None:
-        """Let the first item that a node fails on end the session with that error."""
+        """Let the first item that a node fails on, and loses, end the session with that error."""
         self._fail_on_error = True
 
     # -- inside ------------------------------------------------------------------------------
@@ -564,9 +565,13 @@ class Session:
         if self._state == "closed":
             raise SessionClosedError("this session is closed")
 
-    def _on_failure(self, step: Step, error: BaseException, sequence: int) -> None:
+    def _on_handled(self, step: Step, error: BaseException, sequence: int) -> Event:
         event = error_event(step.id, type(step.node).__name__, error, sequence)
         self._log.note(event)
+        return event
+
+    def _on_failure(self, step: Step, error: BaseException, sequence: int) -> None:
+        event = self._on_handled(step, error, sequence)
         if event.error is None:
             return
         if self._fail_on_error:

@@ -27,6 +27,8 @@ class Hooks(NamedTuple):
     ----------
     failed : callable
         Told of every item that a node failed on: the node, what it raised, the sequence number.
+    handled : callable
+        The same, of those that go on by its policy.
     broken : callable
         Told of an error that is none of a node's; the session cannot go on.
     told : callable
@@ -40,6 +42,7 @@ class Hooks(NamedTuple):
     """
 
     failed: Callable[[Step, BaseException, int], None]
+    handled: Callable[[Step, BaseException, int], None]
     broken: Callable[[BaseException], None]
     told: Callable[[str, str, str, str], None]
     clock: Callable[[], float]

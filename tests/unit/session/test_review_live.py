@@ -881,3 +881,28 @@ class Restless(rm.Node):
     async def produce(self) -> AsyncIterator[rm.Text]:
         for _ in range(1_000):
             yield rm.Text("on")
+
+
+@pytest.mark.parametrize("kind", ["TestScripted", "TestScriptedAsync"])
+async def test_what_is_passed_through_does_not_end_arun(kind: str, clock: VirtualClock) -> None:
+    """As in `run`: the policy has dealt with it."""
+    Script.set("ok", "fail")
+    p = one(kind, Policy(on_error="passthrough"))
+    inputs = [rm.Text(text) for text in "abc"]
+    assert [packet.data.text async for packet in p.arun(inputs, clock=clock)] == ["a!", "b", "c!"]
+    if kind == "TestScripted":
+        Script.set("ok", "fail")
+        assert [packet.data.text for packet in p.run(inputs)] == ["a!", "b", "c!"]
+
+
+async def test_a_node_that_takes_sets_only_says_so(clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("TestReviewPair", id="n")
+    with pytest.raises(NodeError, match="process_joined.*mode: zip"):
+        list(p.run([rm.Text("x")], to="n:left"))
+    Script.set()
+    async with p.session(clock=clock, policy=Policy(join=Join(mode="zip"))) as s:
+        await s.send(rm.Text("a"), "n:left")
+        await s.send(rm.Text("b"), "n:right")
+        await s.finish()
+        assert [packet.data.text async for packet in s.outputs()] == ["ab"]
