@@ -182,6 +182,14 @@ def adapted(call: Call, adapter: Adapter) -> Call:
     return adapting
 
 
+def is_cut_off() -> bool:
+    """Whether the task is cancelled, even if the node took that for an answer: call it no more."""
+    import asyncio
+
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def is_awaited(call: Call) -> bool:
     """Whether a call, in what was put around it, is a coroutine or an async generator."""
     inner = inspect.unwrap(call)
@@ -209,6 +217,8 @@ async def _each_awaited(items: list[Data], call: Call) -> AsyncIterator[Any]:
                     yield output
         except Exception as error:
             failed = failed or error
+        if is_cut_off():
+            break
     if failed is not None:
         raise failed
 

@@ -43,12 +43,13 @@ class AsyncUnit(Unit):
             self._in_call = False
         if not self.inbox.paused:
             await self.end_nodes({self.step.id})
+            self.ended = True
 
     async def end_nodes(self, nodes: Set[str]) -> None:
         """Let the tail out."""
-        if self.step.id in nodes:
-            self._in_call = True
-            await self._tail()
+        self._in_call = True
+        await self._tail()
+        self._in_call = False
 
     def drop(self, nodes: Set[str]) -> None:
         """Cancel the call in flight."""
@@ -202,14 +203,20 @@ class SourceUnit(AsyncUnit):
         """Emit until the source ends, then its tail."""
         await self._produce()
         await self._tail()
+        self.ended = True
 
     async def pause(self, draining: list[Boundary]) -> None:
         """A source is not paused: it is stopped when it is taken out."""
 
-    async def end_nodes(self, nodes: Set[str]) -> None:
+    @property
+    def is_quiet(self) -> bool:
+        """Whatever it does."""
+        return True
+
+    async def let_out(self, nodes: Set[str]) -> None:
         """Stop the source."""
-        if self.step.id in nodes and self.task is not None:
-            self.stop()
+        if nodes and self.task is not None and not self.task.done():
+            self.task.cancel()
             await asyncio.wait([self.task])
 
     def drop(self, nodes: Set[str]) -> None:
@@ -219,16 +226,18 @@ class SourceUnit(AsyncUnit):
 
     async def emit(self, port: str, origin: Packet) -> None:
         """Put a packet's data in behind an output port, as if the source had emitted them."""
-        async for item in self._filtered(Emit(port, origin.data)):
-            await self._emit(item, origin)
+        async with aclosing(self._filtered(Emit(port, origin.data))) as items:
+            async for item in items:
+                await self._emit(item, origin)
 
     async def _produce(self) -> None:
         clock, step = self._hooks.clock, self.step
         items = _items_of(step.node)
+        passing = self._passing(items)
         sequence = 0
         try:
             then = clock()
-            async for item in self._passing(items):
+            async for item in passing:
                 step.latency.record(then, clock())
                 now_us = self._hooks.timer.wall_us()
                 self.packet = Packet(
@@ -243,9 +252,10 @@ class SourceUnit(AsyncUnit):
             step.errors += 1
             self._fail(step, error)
         finally:
-            await items.aclose()  # type: ignore[attr-defined]
+            await passing.aclose()
+            await items.aclose()
 
-    async def _passing(self, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def _passing(self, items: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """What of the source's items is let through."""
         step = self.step
         async for item in items:
@@ -256,8 +266,9 @@ class SourceUnit(AsyncUnit):
             if not step.output_filters:
                 yield item
                 continue
-            async for decided in self._filtered(item):
-                yield decided
+            async with aclosing(self._filtered(item)) as passing:
+                async for decided in passing:
+                    yield decided
 
     def _filtered(self, item: Any) -> AsyncGenerator[Any]:
         passing = _one(item)
@@ -271,13 +282,17 @@ async def _one(item: Any) -> AsyncGenerator[Any]:
     yield item
 
 
-async def _items_of(source: Any) -> AsyncIterator[Any]:
+async def _items_of(source: Any) -> AsyncGenerator[Any]:
     """Items of a synchronous or asynchronous source; a synchronous one gives others a turn."""
     items = source.produce()
     if not hasattr(items, "__aiter__"):
-        for item in items:
-            yield item
-            await turn()
+        try:
+            for item in items:
+                yield item
+                await turn()
+        finally:
+            if hasattr(items, "close"):
+                items.close()
     elif hasattr(items, "aclose"):
         async with aclosing(items):  # its clean-up is over before the node is closed
             async for item in items:

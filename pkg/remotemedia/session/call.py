@@ -232,7 +232,13 @@ def wake_of(step: Step) -> Call:
 
     waits = inspect.iscoroutinefunction(wake) or inspect.isasyncgenfunction(wake)
     own = answer if is_async(node) and not waits else wake
-    return lambda token: outer.expire() if token.text == JOIN else own(token.text)  # type: ignore[attr-defined]
+
+    def call(token: Data) -> Any:
+        text = token.text  # type: ignore[attr-defined]
+        return outer.expire() if text == JOIN else own(text)
+
+    call.__wrapped__ = own  # type: ignore[attr-defined]
+    return call
 
 
 def publish_of(step: Step, name: str) -> Call:

@@ -38,8 +38,9 @@ async def change(session: Session, pipeline: Pipeline) -> None:
             await open_node(node_id, node, told[node_id])
             opened[node_id] = node
             plan = discover(plan, node_id, node)
+        session.check_not_closed()
     except BaseException:
-        await _close(session, opened)
+        await _give_up(session, opened)
         raise
     gone = {
         node_id: node
@@ -53,50 +54,51 @@ async def change(session: Session, pipeline: Pipeline) -> None:
         nodes = {**{k: v for k, v in session.nodes.items() if k not in gone}, **new}
         exchange.carry_out(nodes)
     except BaseException:
-        await _close(session, opened)
-        raise
-    finally:
         exchange.start()
+        await _give_up(session, opened)
+        raise
+    exchange.start()
     session.exchanged(pipeline, plan, nodes, new, gone)
     for node_id, context_of in told.items():
         session.router.steps[node_id].context = context_of
     for node_id in updated:
-        nodes[node_id].update(plan.graph.nodes[node_id].params)
+        session.update_node(node_id, plan.graph.nodes[node_id].params)
     session.tell("changed", _words(before, plan, renewed, updated), "")
-    await _close(session, gone)
+    await session.close_nodes(gone)
 
 
-async def _close(session: Session, nodes: dict[str, Node]) -> None:
-    """Close all, even if that is cancelled meanwhile."""
-    while nodes:
-        node_id = next(iter(nodes))
-        try:
-            await session.close_node(node_id, nodes.pop(node_id))
-        except BaseException:
-            await _close(session, nodes)
-            raise
+async def _give_up(session: Session, opened: dict[str, Node]) -> None:
+    """Nothing changes: what was opened for it is closed."""
+    for timers in session.router.timers.values():
+        timers.clear()
+    session.router.timers.clear()
+    await session.close_nodes(opened)
 
 
 def _set_timer(session: Session, node_id: str, node: Node) -> Callable[..., Timer] | None:
     """What sets timers of a node that is not there yet."""
     if not sets_timers(node):
         return None
-    timers = session.router.timers[node_id] = session.router.make_timers(node_id)
+    timers = session.router.timers[node_id] = session.router.make_timers(node_id, held=True)
     return timers.set
 
 
 async def _quiesce(session: Session, exchange: Exchange) -> None:
-    """Wait until what changes stands between two packets; not for longer than the time-out."""
-    limit = deadline(session.clock, session.close_timeout_us)
-    try:
-        async with limit:
-            await exchange.quiesce()
-    except TimeoutError:
-        if not limit.expired:
-            raise
+    """Wait until what changes stands between two packets.
+
+    Work that takes longer than the time-out is cut off, and so are tails that do.
+    """
+    for is_last in (False, False, True):
+        limit = deadline(session.clock, session.close_timeout_us)
+        try:
+            async with limit:
+                await exchange.quiesce(tails=not is_last)
+            return
+        except TimeoutError:
+            if is_last or not limit.expired:
+                raise
         async with deadline(session.clock, session.close_timeout_us):
             await session.router.interrupt(exchange.nodes)
-            await exchange.quiesce()
 
 
 def _compare(before: Plan, plan: Plan) -> tuple[set[str], set[str]]:

@@ -49,10 +49,14 @@ class ConcurrentUnit(AsyncUnit):
             while self._is_busy():
                 await wait_in(self._changed)
             boundary = inbox.oldest() or await inbox.next()
-            if boundary is None:
-                break
             if self._is_busy():  # one that rested works again
                 continue
+            if boundary is None:
+                while self._calls:
+                    await wait_in(self._changed)
+                if inbox.paused or inbox.ended:
+                    break
+                continue  # it was paused for a moment
             if budget is not None and budget.drops(boundary):
                 continue
             packet, target = self._take(boundary)
@@ -62,10 +66,9 @@ class ConcurrentUnit(AsyncUnit):
             task = asyncio.get_running_loop().create_task(self._work(call, packet), name=self.name)
             self._calls[task] = packet
             task.add_done_callback(self._over)
-        while self._calls:
-            await wait_in(self._changed)
         if not inbox.paused:
             await self.end_nodes({self.step.id})
+            self.ended = True
 
     @property
     def origin(self) -> Packet | None:

@@ -15,6 +15,7 @@ from remotemedia.graph import Edge
 from remotemedia.metrics import EdgeMetrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
+from remotemedia.session.async_unit import AsyncUnit
 from remotemedia.session.boundary import Boundary
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.report import inner_edge
@@ -64,18 +65,21 @@ class Exchange:
                 self._new.append(members)
             elif _shape(before, members) == _shape(plan, members):
                 self._kept[members] = unit
-            elif not plan.placements[members[0]].in_island and len(members) == 1:
+            elif isinstance(unit, AsyncUnit):  # it looks where things go for each item anew
                 self._rerouted[members] = unit
             else:
                 self._new.append(members)
         going_on = {id(unit) for unit in [*self._kept.values(), *self._rerouted.values()]}
         self._old = [unit for unit in router.units if id(unit) not in going_on]
         self._paused: list[Unit] = []
+        self._let_out: list[tuple[Unit, Set[str]]] = []
+        self._is_done = False
 
     @property
     def nodes(self) -> Set[str]:
-        """The nodes of all that has to stop for it."""
-        return {node for unit in self._stopping() for node in unit.wiring.steps}
+        """The nodes of all that has to stop for it and does not stand still."""
+        over = [unit for unit, _ in self._let_out if unit.is_quiet]
+        return {node for unit in self._stopping() if unit not in over for node in unit.wiring.steps}
 
     def _stopping(self) -> list[Unit]:
         """What changes, what reads from a queue that goes away, and what writes to one."""
@@ -91,18 +95,25 @@ class Exchange:
     def _members(unit: Unit) -> tuple[str, ...]:
         return tuple(reversed(unit.wiring.steps))
 
-    async def quiesce(self) -> None:
+    async def quiesce(self, tails: bool = True) -> None:
         """Stop what changes, between two packets, and let out what the nodes that go away hold."""
+        await self._stop_all(tails)
+        while not all(unit.is_quiet for unit in self._stopping()):
+            await self._stop_all(tails)  # an interrupt has let go on what it had cut off
+
+    async def _stop_all(self, tails: bool) -> None:
         queues = self.router.queues.edges
         for unit in self._stopping():
             nodes = unit.wiring.steps.keys()
             draining = [queues[ends] for ends in self._gone_queues if ends[2] in nodes]
             # What waits for a node that goes away is still its own.
             draining += [each for each in unit.inbox.boundaries if each.target[0] in self._gone]
-            await unit.pause(draining)
-            await unit.end_nodes(self._gone & nodes)
             if unit not in self._paused:
                 self._paused.append(unit)
+            await unit.pause(draining)
+            if tails and not any(unit is other for other, _ in self._let_out):
+                self._let_out.append((unit, gone := self._gone & nodes))
+                await unit.let_out(gone)
 
     def carry_out(self, nodes: Mapping[str, Node]) -> None:
         """Put the new units in place, without giving any task a turn.
@@ -131,16 +142,20 @@ class Exchange:
         router.units = [units[members] for members in plan.islands]
         router.forget(plan.graph.nodes.keys())
         self._set_counts(counts)
+        self._is_done = True
 
     def start(self) -> None:
         """Let all go on, whether the change was carried out or not."""
+        if not self._is_done:  # then those whose tails are out begin anew
+            for unit, nodes in self._let_out:
+                unit.begin_anew(nodes)
         for unit in self.router.units:
             unit.inbox.resume()
             if unit.ended:  # a source; it is not run again
                 for boundary in unit.outputs:
                     boundary.end()
-            elif unit.task is None or (unit in self._paused and unit.task.done()):
-                unit.start()
+            elif unit.task is None or unit in self._paused:
+                unit.go_on()
 
     def _inboxes(self) -> dict[str, Inbox]:
         found: dict[str, Inbox] = {}

@@ -76,13 +76,13 @@ class Inbox:
 
     def oldest(self) -> Boundary | None:
         """The boundary whose first packet comes next; None when nothing waits."""
+        if self.draining and not any(boundary.packets for boundary in self.draining):
+            self.draining, self.paused = [], True
         return self.arrivals[0] if self.arrivals and not self.paused else None
 
     async def next(self) -> Boundary | None:
         """Wait for a packet; None once all boundaries have ended and are empty, or when paused."""
         while True:
-            if self.draining:  # what waited may have been dropped
-                self.pause(self.draining)
             boundary = self.oldest()
             if boundary is not None or self.paused:
                 return boundary
@@ -98,17 +98,13 @@ class Inbox:
 
     def take(self, boundary: Boundary) -> Packet:
         """The first packet of that boundary."""
-        packet = boundary.take()
-        if self.draining:
-            self.pause(self.draining)
-        return packet
+        return boundary.take()
 
     def pause(self, draining: list[Boundary]) -> None:
         """Give out nothing more once these are empty, and nobody waits to put something in."""
         self.draining = draining
-        if not any(boundary.packets for boundary in draining):
-            self.draining, self.paused = [], True
-            self.wake()
+        self.paused = not any(boundary.packets for boundary in draining)
+        self.wake()
 
     def resume(self) -> None:
         """Give out what waits."""

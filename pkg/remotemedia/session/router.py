@@ -113,6 +113,7 @@ class Router:
         self._delay = Delay(hooks.clock, clock.wall_us, len(plan.outlets) > 1)
         self._policy = policy
         self._interrupting = asyncio.Lock()
+        self._stopped = False
         self.links: dict[Ends, Link] = {}
         self.timers: dict[str, Timers] = {}  # of nodes that are not there yet
         self.former: dict[str, Step] = {}  # of nodes that are being made anew
@@ -249,17 +250,19 @@ class Router:
             found.ended = True  # by itself: that more may come is said by `Inbox.open`
         return found
 
-    def make_timers(self, node_id: str) -> Timers:
-        """The timers of a node; of one that is not there yet, they wait for it."""
+    def make_timers(self, node_id: str, held: bool = False) -> Timers:
+        """The timers of a node; of one that is not there yet, they are held until it is."""
 
         def ring(token: str) -> None:
+            if self._stopped:
+                return
             last = self.unit_of(node_id).packet
             sequence = last.sequence if last is not None else 0
             now_us = self._clock.wall_us()
             packet = Packet(Text(token), node_id, WAKE, sequence, 0, now_us, self.generation)
             self.queues.wakes[node_id].force(packet)  # timers are bounded
 
-        return Timers(node_id, self._clock, ring)
+        return Timers(node_id, self._clock, ring, held)
 
     def _set_timers(self, step: Step, inbox: Inbox) -> None:
         wakes = self.queues.wakes[step.id] = Boundary(
@@ -267,6 +270,7 @@ class Router:
         )
         wakes.ended = True
         step.timers = timers = self.timers.pop(step.id, None) or self.make_timers(step.id)
+        timers.release()
         if step.outer is not None:
             step.outer.wake_at = lambda delay_us: timers.set(delay_us, JOIN)
 
@@ -314,6 +318,8 @@ class Router:
     async def interrupt(self, nodes: Set[str], fade_us: int = 0) -> None:
         """Drop what is in flight in some nodes; when this returns, it can no longer appear."""
         async with self._interrupting:  # a second one starts when the first has settled
+            if self._stopped:
+                return
             self.generation += 1
             outlets = [each for each in self.queues.outlets.values() if each.node in nodes]
             faded = [fade_out(each.packets, fade_us) for each in outlets] if fade_us else []
@@ -336,27 +342,32 @@ class Router:
         for boundary in self.queues.entries.values():
             boundary.clear("failed")
 
-    async def stop(self, clock: Clock, timeout_us: int) -> list[str]:
-        """End all units and wait for them, within a deadline; the names of those that hang."""
+    def stop(self) -> None:
+        """End all units."""
+        self._stopped = True
         for unit in self.units:
             unit.stop()
-        for step in self.steps.values():
-            if step.timers is not None:
-                step.timers.clear()
+
+    async def stopped(self, clock: Clock, timeout_us: int) -> list[str]:
+        """Wait until all have ended, within a deadline; the names of those that hang."""
         tasks = [task for unit in self.units for task in unit.tasks()]
         pending = {task for task in tasks if not task.done()}
-        if pending:
-            try:
+        try:
+            if pending:
                 async with deadline(clock, timeout_us):
                     await asyncio.wait(pending)
-            except TimeoutError:
-                pass
-        for unit in self.units:
-            unit.close_items()
+        except TimeoutError:
+            pass
+        finally:
+            for unit in self.units:
+                unit.close_items()
+            for step in self.steps.values():
+                if step.timers is not None:
+                    step.timers.clear()
+            for boundary in self.queues.all():
+                boundary.clear("close")
+                boundary.end()
         await turn()  # for what they have cancelled
-        self._clear("close", self.steps.keys())
-        for boundary in self.queues.all():
-            boundary.end()
         return [task.get_name() for task in pending if not task.done()]
 
     def metrics(self) -> Metrics:
@@ -384,8 +395,9 @@ class Router:
         return Metrics(nodes, tuple(edges), self._delay.metrics())
 
     def _clear(self, reason: str, nodes: Set[str]) -> None:
+        everything = nodes >= self.steps.keys()  # of nodes, too, that are not there any more
         for boundary in self.queues.all():
-            if boundary.node in nodes or boundary.target[0] in nodes:
+            if everything or boundary.node in nodes or boundary.target[0] in nodes:
                 boundary.clear(reason)
 
 

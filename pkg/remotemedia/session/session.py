@@ -13,6 +13,7 @@ from collections.abc import (
     Iterable,
     Sequence,
 )
+from contextlib import suppress
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -133,6 +134,7 @@ class Session:
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._sequence = 0
         self._state = "new"
+        self._closing: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._fail_on_error = False
 
@@ -181,18 +183,38 @@ class Session:
 
     async def aclose(self) -> None:
         """Stop and close everything, within the deadline. What is in flight is dropped."""
-        if self._state == "closed":
-            return
-        self._state = "closed"
+        if self._closing is None:
+            self._state = "closed"
+            self.router.stop()
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        cancelled: asyncio.CancelledError | None = None
+        while not self._closing.done():
+            try:
+                await asyncio.wait([self._closing])
+            except asyncio.CancelledError as error:
+                cancelled = error  # what has begun is ended first: it does not take long
+        self._closing.result()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _close(self) -> None:
+        begin_us = self.clock.now_us()
         try:
-            for name in await self.router.stop(self.clock, self.close_timeout_us):
+            for name in await self.router.stopped(self.clock, self.close_timeout_us):
                 error = SessionError(
                     f"{name.removeprefix('remotemedia:')} ignored its cancellation for "
                     f"{self.close_timeout_us // 1000} ms and was left behind"
                 )
                 self._log.note(Event("error", None, None, self._sequence, error, str(error)))
+            left_us = begin_us + self.close_timeout_us - self.clock.now_us()
+            with suppress(TimeoutError):
+                async with deadline(self.clock, left_us), self._changing:
+                    pass  # a change that was under way has ended
         finally:
-            await self._close_nodes()
+            for step in self.router.steps.values():
+                for adapter in step.adapters.values():
+                    adapter.reset()
+            await self.close_nodes(self._opened)
             self._log.end()
             if self._bus is not None:
                 self._bus.end()
@@ -528,20 +550,25 @@ class Session:
         self._opened[node_id] = node
         self.plan = discover(self.plan, node_id, node)
 
-    async def _close_nodes(self) -> None:
-        """Close all that are open, in topological order, even if that is cancelled meanwhile."""
-        for step in self.router.steps.values():
-            for adapter in step.adapters.values():
-                adapter.reset()
-        while self._opened:
-            node_id = next(iter(self._opened))
+    async def close_nodes(self, nodes: dict[str, Node]) -> None:
+        """Close nodes, one after the other; all of them, even if that is cancelled meanwhile."""
+        while nodes:
+            node_id = next(iter(nodes))
             try:
-                await self.close_node(node_id, self._opened.pop(node_id))
+                await self._close_node(node_id, nodes.pop(node_id))
             except BaseException:
-                await self._close_nodes()
+                await self.close_nodes(nodes)
                 raise
 
-    async def close_node(self, node_id: str, node: Node) -> None:
+    def update_node(self, node_id: str, params: object) -> None:
+        """Give a node new parameters; what it raises is an event."""
+        node = self.nodes[node_id]
+        try:
+            node.update(params)
+        except Exception as error:
+            self._log.note(error_event(node_id, type(node).__name__, error, self._sequence))
+
+    async def _close_node(self, node_id: str, node: Node) -> None:
         """Close a node; what it raises is an event."""
         try:
             waiting = node.close()

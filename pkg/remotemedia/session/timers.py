@@ -27,13 +27,18 @@ class Timers:
         The session clock.
     ring : callable
         Called with the token of a timer that has run out, from the event loop.
+    held : bool
+        Whether those that run out wait for `release`: the node is not there yet.
     """
 
-    def __init__(self, node: str, clock: Clock, ring: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: str, clock: Clock, ring: Callable[[str], None], held: bool = False
+    ) -> None:
         self._node = node
         self._clock = clock
         self._ring = ring
         self._set: dict[_NodeTimer, Timer] = {}
+        self._held: list[str] | None = [] if held else None
 
     def set(self, delay_us: int, token: str = "") -> Timer:
         """Have the node woken with a token after so much of the session's time."""
@@ -47,13 +52,24 @@ class Timers:
 
         def fire() -> None:
             del self._set[timer]
-            self._ring(token)
+            if self._held is None:
+                self._ring(token)
+            else:
+                self._held.append(token)
 
         self._set[timer] = self._clock.call_later(delay_us, fire)
         return timer
 
+    def release(self) -> None:
+        """The node is there now."""
+        for token in self._held or ():
+            self._ring(token)
+        self._held = None
+
     def clear(self) -> None:
         """Cancel all."""
+        if self._held:
+            self._held.clear()
         for timer in list(self._set):
             timer.cancel()
 

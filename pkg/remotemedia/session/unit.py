@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Set
+from collections.abc import Callable, Coroutine, Generator, Set
 from typing import Any, NamedTuple
 
 import msgspec
@@ -102,21 +102,26 @@ class Unit:
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
         self.ended = False
+        self._let_out: Set[str] = frozenset()  # whose streams are forgotten when the task is done
         self._hooks = hooks
         self._deliveries = 0
 
     def start(self) -> None:
         """Start working, unless the session was closed meanwhile."""
-        if self.stopped:
-            return
-        self.task = asyncio.get_running_loop().create_task(self.run(), name=self.name)
-        self.task.add_done_callback(self._on_done)
+        if not self.stopped:
+            self._begin(self.run())
+
+    def go_on(self) -> None:
+        """Start again, if it was only paused."""
+        if self.task is None or (self.task.done() and not self.ended):
+            self.start()
 
     def stop(self) -> None:
         """End now; what `task` still does after that is its own affair."""
         if self.stopped:
             return
         self.stopped = True
+        self.cut = self.generation + 1  # all is stale: who answers its cancellation, says nothing
         if self.task is not None:
             self.task.cancel()
 
@@ -143,6 +148,8 @@ class Unit:
 
     def _forget(self, nodes: Set[str]) -> None:
         """Forget the streams of these nodes."""
+        if self.stopped:  # then the nodes may be closed
+            return
         for step in self.wiring.steps.values():
             if step.id not in nodes:
                 continue
@@ -159,12 +166,28 @@ class Unit:
     async def pause(self, draining: list[Boundary]) -> None:
         """Stop between two packets, once nothing waits in some queues; the rest stays there."""
         self.inbox.pause(draining)
-        self.inbox.wake()
         while pending := [task for task in self.tasks() if not task.done()]:
             await asyncio.wait(pending)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether `pause` has nothing to wait for."""
+        return all(task.done() for task in self.tasks())
+
+    async def let_out(self, nodes: Set[str]) -> None:
+        """Let the tails of some nodes out; while paused. An interrupt cuts them off."""
+        if nodes and not (self.stopped or self.ended):
+            await asyncio.wait([self._begin(self.end_nodes(nodes))])
+
+    def begin_anew(self, nodes: Set[str]) -> None:
+        """Nodes whose tails were let out go on, after all."""
+        if self.task is None or self.task.done():
+            self._forget(nodes)
+        else:
+            self._let_out = nodes
+
     async def end_nodes(self, nodes: Set[str]) -> None:
-        """Let the tails of some nodes out; while paused."""
+        """Let the tails of some nodes out."""
         raise NotImplementedError
 
     def retire(self) -> None:
@@ -182,6 +205,11 @@ class Unit:
     def watch(self, chain: Chain) -> None:
         """There is one more chain."""
 
+    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        self.task = asyncio.get_running_loop().create_task(work, name=self.name)
+        self.task.add_done_callback(self._on_done)
+        return self.task
+
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             if not task.cancelling():  # by nobody but the node that it called
@@ -191,10 +219,12 @@ class Unit:
         error = task.exception()
         if error is not None:
             self._hooks.broken(error)
-        if not self.inbox.paused:
-            self.ended = True
+        if error is not None or self.ended:
             for boundary in self.outputs:
                 boundary.end()
+        elif task is self.task and not self.inbox.paused:  # it was, when the task ended
+            self._forget(self._let_out)
+            self.start()
 
     async def _send(self, link: Link, data: Data, origin: Packet) -> None:
         """Put one item into the boundary behind a link; waits for room. Drops stale items."""
@@ -266,6 +296,7 @@ class IslandUnit(Unit):
                 island.fold()
         if not inbox.paused:
             await self.end_nodes(self.wiring.steps.keys())
+            self.ended = True
 
     async def end_nodes(self, nodes: Set[str]) -> None:
         """Let the tails of some nodes out, in topological order."""

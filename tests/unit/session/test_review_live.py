@@ -457,7 +457,7 @@ async def test_finishing_while_the_graph_is_changed(clock: VirtualClock) -> None
         await s.finish()
         await editing
         got = [(packet.node, packet.data.text) async for packet in s.outputs()]
-    assert got == [("b", "x"), ("c", "slow tail"), ("c", "slow tail")]
+    assert got == [("b", "x"), ("b", "slow tail"), ("c", "slow tail")]
 
 
 async def test_a_source_that_has_ended_is_not_run_again(clock: VirtualClock) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from remotemedia.clock import deadline
 from remotemedia.data import Data
 from remotemedia.errors import NodeTimeoutError
-from remotemedia.session.adapter import items_of, outputs_of
+from remotemedia.session.adapter import is_cut_off, items_of, outputs_of
 from remotemedia.session.policies.policed import Call, Pause, Policed
 
 _DONE = object()
@@ -42,7 +42,7 @@ class AwaitedPolicy(Policed):
                 except Exception as error:
                     settled = True
                     self.count_failure(error)
-                    delay_us = None if emitted else self.delay_us(attempt, error)
+                    delay_us = None if emitted or is_cut_off() else self.delay_us(attempt, error)
                     if delay_us is None:
                         if emitted:
                             raise

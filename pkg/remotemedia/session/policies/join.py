@@ -19,7 +19,7 @@ from remotemedia.data import Data
 from remotemedia.errors import DataError
 from remotemedia.manifest import Join
 from remotemedia.node import Node
-from remotemedia.session.adapter import is_awaited, items_of, outputs_of
+from remotemedia.session.adapter import is_awaited, is_cut_off, items_of, outputs_of
 from remotemedia.session.policies.policed import Call
 
 Items = dict[str, Data]
@@ -286,6 +286,8 @@ class Joined:
                         yield item
             except Exception as error:
                 failed = failed or error
+            if is_cut_off():
+                break
         if failed is not None:
             raise failed
 
