@@ -323,6 +323,34 @@ def audio_chunker() -> Cases:
     yield "I16", {"chunk_size": 333}, of_format("I16")
 
 
+def time_stretch() -> Cases:
+    for speed in (0.5, 0.8, 1, 1.05, 1.25, 2):
+        for signal in (noise, sweep, steps, speech):
+            given = audio(signal, 8_000, 3)
+            yield f"{speed}, {signal.__name__}", {"speed": speed}, given
+    for rate in (16_000, 44_100, 48_000, 192_000):
+        given = audio(held(speech_in_noise, rate // 8_000), rate, 2)
+        yield f"{rate} Hz", {"speed": 1.25}, given
+    for channels in (2, 6):
+        given = audio(speech, 8_000, 3, channels)
+        yield f"{channels} channels", {"speed": 1.1234}, given
+    for window_ms, search_ms in ((4, 2), (33.3, 7.7), (100, 100)):
+        params: dict[str, object] = {
+            "speed": 0.9,
+            "window_ms": window_ms,
+            "search_ms": search_ms,
+        }
+        yield f"{window_ms} ms, {search_ms} ms", params, audio(speech, 11_025, 3)
+    for name in AUDIO_DTYPES:
+        yield name, {"speed": 1.25}, of_format(name)
+    yield "gaps", {"speed": 1.25}, audio(speech, 8_000, 3, gap_every=5)
+    yield "not finite", {"speed": 1.25}, audio(broken, 8_000, 4, channels=2)
+    streams = [audio(speech, 16_000, 1, stream_id=name) for name in "ab"]
+    yield "two streams", {"speed": 2}, in_turns(*streams)
+    changing = one_after_another(audio(noise, 48_000, 0.1), audio(noise, 32_000, 0.1, channels=2))
+    yield "another rate in between", {"speed": 1.5}, changing
+
+
 def calculator() -> Cases:
     for operation in ("add", "subtract", "multiply", "divide"):
         params: dict[str, object] = {"operation": operation}
@@ -400,6 +428,7 @@ _TABLE: dict[str, Callable[[], Cases]] = {
     "SpeculativeAudioCommit": speculative_audio_commit,
     "SpeculativeVADGate": speculative_vad_gate,
     "TextCollector": text_collector,
+    "TimeStretch": time_stretch,
 }
 
 CASES = [

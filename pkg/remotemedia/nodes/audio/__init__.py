@@ -7,6 +7,7 @@ NODES = {
     "ChannelMix": "channel_mix:ChannelMix",
     "Gain": "gain:Gain",
     "IIRFilter": "iir_filter:IIRFilter",
+    "TimeStretch": "time_stretch:TimeStretch",
 }
 
 ALIASES = {
