@@ -22,6 +22,7 @@ from remotemedia.negotiation.handing_on import misfits
 from remotemedia.plan import Plan, compile_plan
 
 if TYPE_CHECKING:
+    from remotemedia.session.budget import CatchUpKind
     from remotemedia.session.drift import StreamLimits
     from remotemedia.session.run import OnError, Run
     from remotemedia.session.session import Session
@@ -321,6 +322,7 @@ class Pipeline:
         close_timeout_ms: int = 2_000,
         policy: Policy | None = None,
         max_latency_ms: float | None = None,
+        catch_up: CatchUpKind = "drop",
         health: bool | StreamLimits = False,
     ) -> Session:
         """A live session, to be used with ``async with``; see `Session` for the options."""
@@ -332,6 +334,7 @@ class Pipeline:
             close_timeout_ms=close_timeout_ms,
             policy=policy,
             max_latency_ms=max_latency_ms,
+            catch_up=catch_up,
             pipeline=self,
             health=health,
         )

@@ -268,6 +268,7 @@ export interface EdgeMetrics {
   in_flight: number;
   max_depth: number;
   wait: Timing | null;
+  compressed_us: number;
 }
 
 /** A live session as its client meets it. */

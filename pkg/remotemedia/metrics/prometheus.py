@@ -97,6 +97,9 @@ class Exposition:
         self._gauge(_EDGE + "depth_max", "The most that waited.", edge.max_depth, **labels)
         if edge.wait is not None:
             self._time(_EDGE + "wait", "Time that items waited in it.", edge.wait, **labels)
+        if edge.compressed_us:
+            text, seconds = "Media time taken out to catch up.", edge.compressed_us / 1e6
+            self._count(_EDGE + "compressed_seconds", text, seconds, **labels)
 
     def _add_stream(self, stream: StreamMetrics) -> None:
         label = {"stream": stream.stream}
@@ -118,7 +121,7 @@ class Exposition:
             if value is not None:
                 self._gauge(_STREAM + name, text, value, **label)
 
-    def _count(self, name: str, text: str, value: int, **labels: str) -> None:
+    def _count(self, name: str, text: str, value: float, **labels: str) -> None:
         self._line(self._family(name + "_total", "counter", text), name + "_total", value, labels)
 
     def _gauge(self, name: str, text: str, value: float, **labels: str) -> None:

@@ -65,6 +65,9 @@ class EdgeMetrics(msgspec.Struct, frozen=True):
         The most that ever waited.
     wait : Timing or None
         How long those that were delivered had waited in its queue; None where there is none.
+    compressed_us : int
+        Media time of its delivered audio that the client did not get, as the session caught up by
+        playing faster, µs.
     """
 
     source: str
@@ -75,6 +78,7 @@ class EdgeMetrics(msgspec.Struct, frozen=True):
     in_flight: int
     max_depth: int
     wait: Timing | None = None
+    compressed_us: int = 0
 
 
 class SessionMetrics(msgspec.Struct, frozen=True):

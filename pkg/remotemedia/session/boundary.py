@@ -44,6 +44,8 @@ class Boundary(Outlet):
     ----------
     wait : Histogram
         How long the packets that were taken stood in the queue.
+    compressed_us : int
+        Media time that was taken out behind it by playing faster, µs; see `CatchUp`.
     """
 
     __slots__ = (
@@ -51,6 +53,7 @@ class Boundary(Outlet):
         "_senders",
         "ahead",
         "capacity",
+        "compressed_us",
         "delivered",
         "dropped",
         "ended",
@@ -88,6 +91,7 @@ class Boundary(Outlet):
         self.delivered = 0
         self.dropped: dict[str, int] = {}
         self.max_depth = 0
+        self.compressed_us = 0
         self.ended = False
         self._senders: deque[tuple[asyncio.Future[None], Packet]] = deque()
         inbox.boundaries.append(self)
@@ -193,6 +197,7 @@ class Boundary(Outlet):
             in_flight,
             self.max_depth,
             self.wait.timing(self._clock()),
+            self.compressed_us,
         )
 
     def go_on(self, before: EdgeMetrics) -> None:
@@ -200,6 +205,7 @@ class Boundary(Outlet):
         self.entered += before.entered
         self.delivered += before.delivered
         self.max_depth = max(self.max_depth, before.max_depth)
+        self.compressed_us += before.compressed_us
         for reason, count in before.dropped.items():
             self._count_dropped(reason, count)
         self._count_dropped("removed", before.in_flight)

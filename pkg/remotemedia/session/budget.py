@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from remotemedia.clock import Clock
-from remotemedia.data import Audio, Video
+from remotemedia.data import Audio, Packet, Video
 from remotemedia.session.boundary import Boundary
+
+CatchUpKind = Literal["drop", "compress"]
+"""What is done before media are too old, see `Session`."""
+CATCH_UP: tuple[str, ...] = get_args(CatchUpKind)
 
 _MEDIA = (Audio, Video)
 
@@ -40,3 +46,10 @@ class Budget:
             return False
         boundary.remove(packet, "late")
         return True
+
+    def take(self, boundary: Boundary) -> Packet | None:
+        """The first packet that waits there, for the client; None: look for another one."""
+        return None if self.drops(boundary) else self._give(boundary)
+
+    def _give(self, boundary: Boundary) -> Packet | None:
+        return boundary.take()

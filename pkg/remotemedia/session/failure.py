@@ -23,6 +23,7 @@ class Event(msgspec.Struct, frozen=True, eq=False):
         ``breaker``: a circuit breaker opened or closed. ``queue``: a queue rose to its high mark
         or fell to its low one. ``alert``: an alert was raised or cleared. ``lagged``: a
         subscriber was too slow. ``changed``: the graph, or a node of it, was changed.
+        ``catch_up``: audio begins to be played faster for the client, or has caught up.
     node, port : str, optional
         Where.
     sequence : int

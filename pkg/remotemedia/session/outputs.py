@@ -23,13 +23,17 @@ class Outputs(AsyncIterator[Packet]):
 
     def poll(self) -> Packet | None:
         """The next packet, if one waits."""
+        budget = self._budget
         while (boundary := self._inbox.oldest()) is not None:
-            if self._budget is None or not self._budget.drops(boundary):
-                return boundary.take()
+            packet = boundary.take() if budget is None else budget.take(boundary)
+            if packet is not None:
+                return packet
         return None
 
     async def __anext__(self) -> Packet:
+        budget = self._budget
         while (boundary := self._inbox.oldest() or await self._inbox.next()) is not None:
-            if self._budget is None or not self._budget.drops(boundary):
-                return boundary.take()
+            packet = boundary.take() if budget is None else budget.take(boundary)
+            if packet is not None:
+                return packet
         raise StopAsyncIteration

@@ -33,7 +33,7 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.address import Entry, find_entries, known_node, misfit, refusal
-from remotemedia.session.budget import Budget
+from remotemedia.session.budget import CATCH_UP, Budget, CatchUpKind
 from remotemedia.session.bus import Bus
 from remotemedia.session.chain import Step
 from remotemedia.session.change import change
@@ -78,6 +78,9 @@ class Session:
     max_latency_ms : float, optional
         The latency budget: audio and video that is older, counted from when it was sent, is
         dropped, so that the session is never behind for longer. Counted as ``late``.
+    catch_up : str
+        ``drop``: that is all. ``compress``: what waits for the client is played faster before it
+        comes to that; see `CatchUp`. Needs `max_latency_ms`.
     pipeline : Pipeline, optional
         What the plan was made of; without it, the graph cannot be changed.
     health : bool or StreamLimits
@@ -94,6 +97,7 @@ class Session:
         close_timeout_ms: int = CLOSE_TIMEOUT_MS,
         policy: Policy | None = None,
         max_latency_ms: float | None = None,
+        catch_up: CatchUpKind = "drop",
         pipeline: Pipeline | None = None,
         health: bool | StreamLimits = False,
     ) -> None:
@@ -110,9 +114,7 @@ class Session:
         self._pipeline = pipeline.resolved if pipeline is not None else None
         self._bus: Bus | None = None
         self._changing = asyncio.Lock()
-        self._budget: Budget | None = None
-        if max_latency_ms is not None:
-            self._budget = Budget(round(max_latency_ms * 1000), self.clock)
+        self._budget = self._make_budget(max_latency_ms, catch_up)
         self.nodes = create_nodes(plan, plan.graph.order)
         self._opened: dict[str, Node] = {}
         self._observers = Observers(self.on_observer_failed)
@@ -137,6 +139,21 @@ class Session:
         self._closing: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._fail_on_error = False
+
+    def _make_budget(self, max_latency_ms: float | None, catch_up: str) -> Budget | None:
+        if catch_up not in CATCH_UP or (catch_up == "compress" and max_latency_ms is None):
+            raise SessionError(
+                f"catch_up={catch_up!r} and max_latency_ms={max_latency_ms}: catch_up is one of "
+                f"{', '.join(CATCH_UP)}, and 'compress' needs a max_latency_ms, such as 500"
+            )
+        if max_latency_ms is None:
+            return None
+        max_us = round(max_latency_ms * 1000)
+        if catch_up == "drop":
+            return Budget(max_us, self.clock)
+        from remotemedia.session.catch_up import CatchUp
+
+        return CatchUp(max_us, self.clock, self.tell)
 
     # -- life --------------------------------------------------------------------------------
 

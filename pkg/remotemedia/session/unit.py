@@ -41,7 +41,7 @@ class Hooks(NamedTuple):
         How old media may become.
     """
 
-    failed: Callable[[Step, BaseException, int], None]
+    failed: Callable[[Step, BaseException, int], object]
     handled: Callable[[Step, BaseException, int], None]
     broken: Callable[[BaseException], None]
     told: Callable[[str, str, str, str], None]

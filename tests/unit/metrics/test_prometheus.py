@@ -24,7 +24,7 @@ METRICS = Metrics(
     (NodeMetrics("vad", "EnergyVAD", 7, 1, TIMING),),
     (
         EdgeMetrics("client", "vad:in", 9, 4, {"drop_oldest": 2, "interrupt": 1}, 2, 5, TIMING),
-        EdgeMetrics("vad:out", "z:in", 3, 3, {}, 0, 0),
+        EdgeMetrics("vad:out", "z:in", 3, 3, {}, 0, 0, compressed_us=250_000),
     ),
     SessionMetrics(TIMING, Timing(windows=WINDOWS)),
     (STREAM,),
@@ -75,6 +75,8 @@ def test_counts_and_gauges():
     assert value(samples, "remotemedia_edge_delivered_total", **edge) == 4
     assert value(samples, "remotemedia_edge_dropped_total", **edge, reason="drop_oldest") == 2
     assert value(samples, "remotemedia_edge_dropped_total", **edge, reason="interrupt") == 1
+    end = {"source": "vad:out", "target": "z:in"}
+    assert value(samples, "remotemedia_edge_compressed_seconds_total", **end) == 0.25
     assert value(samples, "remotemedia_edge_depth", **edge) == 2
     assert value(samples, "remotemedia_edge_depth_max", **edge) == 5
     assert {types[name] for name in types if name.endswith("_total")} == {"counter"}

@@ -68,6 +68,7 @@ def test_to_dict_is_json():
                 "in_flight": 1,
                 "max_depth": 2,
                 "wait": TIMING_PLAIN,
+                "compressed_us": 0,
             }
         ],
         "session": {"end_to_end": TIMING_PLAIN, "first_output": TIMING_PLAIN},
