@@ -103,8 +103,9 @@ def edge_of(session: rm.Session) -> Any:
 
 
 def events(session: rm.Session) -> Iterator[str]:
-    while session._events:
-        event = session._events.popleft()
+    waiting = session._log._waiting
+    while waiting:
+        event = waiting.popleft()
         if event.kind == "catch_up":
             yield event.message
 

@@ -898,7 +898,7 @@ async def test_what_is_passed_through_does_not_end_arun(kind: str, clock: Virtua
 async def test_a_node_that_takes_sets_only_says_so(clock: VirtualClock) -> None:
     p = rm.Pipeline()
     p.add("TestReviewPair", id="n")
-    with pytest.raises(NodeError, match="process_joined.*mode: zip"):
+    with pytest.raises(NodeError, match=r"process_joined.*mode: zip"):
         list(p.run([rm.Text("x")], to="n:left"))
     Script.set()
     async with p.session(clock=clock, policy=Policy(join=Join(mode="zip"))) as s:
