@@ -25,6 +25,8 @@ class Generator:
 
     def __init__(self) -> None:
         self.interfaces: dict[str, str] = {}
+        self.asked = True
+        """Whether JavaScript makes what is met now: then it may leave out what has a default."""
 
     def name_of(self, kind: inspect.Type) -> str:
         """The TypeScript of a type."""
@@ -32,6 +34,8 @@ class Generator:
             case inspect.StructType():
                 self._add(kind)
                 return kind.cls.__name__
+            case inspect.Metadata(type=inner):
+                return self.name_of(inner)
             case inspect.UnionType(types=types):
                 return " | ".join(dict.fromkeys(map(self.name_of, types)))
             case inspect.StrType():
@@ -60,7 +64,7 @@ class Generator:
         self.interfaces[name] = ""
         fields = [f'  type: "{kind.tag}";'] if kind.tag is not None else []
         for field in kind.fields:
-            mark = "" if field.required or not _is_request(kind) else "?"
+            mark = "?" if self.asked and not field.required else ""
             fields.append(f"  {field.encode_name}{mark}: {self.name_of(field.type)};")
         summary = (kind.cls.__doc__ or "").partition("\n")[0].replace("`", "")
         self.interfaces[name] = "\n".join(
@@ -68,13 +72,11 @@ class Generator:
         )
 
 
-def _is_request(kind: inspect.StructType) -> bool:
-    return kind.cls in messages.PageRequest.__args__
-
-
 def typescript() -> str:
     """The whole file."""
     generator = Generator()
+    generator.name_of(inspect.type_info(messages.PageRequest))
+    generator.asked = False
     for part in (*messages.TYPESCRIPT, *protocol.TYPESCRIPT):
         generator.name_of(inspect.type_info(part))
     return "\n".join(_lines(generator))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import inspect
 import traceback as traceback_module
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from remotemedia.errors import ManifestError, RemoteMediaError, format_path
+from remotemedia.manifest import Policy
 from remotemedia.metrics import Metrics
 from remotemedia.plan import Plan
+from remotemedia.session.call import State
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel", tag_field="type"):
@@ -43,10 +45,44 @@ class Load(Message, frozen=True, tag="load"):
     name: str = "manifest"
 
 
+class RecordOptions(msgspec.Struct, frozen=True, rename="camel"):
+    """What is recorded of a session.
+
+    Attributes
+    ----------
+    recording : str
+        What the client calls it.
+    taps : tuple of str
+        Ports inside of it that are recorded as well: ``"node:port"``.
+    max_bytes : int
+        Where it ends by itself.
+    """
+
+    recording: str
+    taps: tuple[str, ...] = ()
+    max_bytes: int = 2**26
+
+
 class Start(Message, frozen=True, tag="start"):
-    """Open a session."""
+    """Open a session.
+
+    Attributes
+    ----------
+    max_latency_ms : float or None
+        Older audio and video is dropped, ms.
+    policy : Policy or None
+        Of nodes that the manifest gives none.
+    record : RecordOptions or None
+        Record all of it, from before its nodes are opened.
+    monitor : bool
+        Watch the audio and video that is sent: `Metrics.streams`, and ``alert`` events.
+    """
 
     id: int
+    max_latency_ms: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    policy: Policy | None = None
+    record: RecordOptions | None = None
+    monitor: bool = False
 
 
 class Stop(Message, frozen=True, tag="stop"):
@@ -62,9 +98,19 @@ class Finish(Message, frozen=True, tag="finish"):
 
 
 class Interrupt(Message, frozen=True, tag="interrupt"):
-    """Drop everything in flight."""
+    """Drop what is in flight. The result is an `Interrupted`.
+
+    Attributes
+    ----------
+    from_ : str or None
+        Only what is in this node and behind it.
+    fade_ms : float
+        What is played is faded out for so long instead of being cut off, ms.
+    """
 
     id: int
+    from_: str | None = msgspec.field(default=None, name="from")
+    fade_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 0
 
 
 class Send(Message, frozen=True, tag="send"):
@@ -87,10 +133,13 @@ class Read(Message, frozen=True, tag="read"):
     ----------
     packets : int
         How many more; 0 when nobody reads any longer.
+    subscription : str or None
+        Of this one, instead of what comes out.
     """
 
     id: int
     packets: int
+    subscription: str | None = None
 
 
 class GetMetrics(Message, frozen=True, tag="metrics"):
@@ -99,7 +148,95 @@ class GetMetrics(Message, frozen=True, tag="metrics"):
     id: int
 
 
-Request = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics
+class SetNode(Message, frozen=True, tag="setNode"):
+    """Switch a node of the running session. The result is None."""
+
+    id: int
+    node: str
+    state: State
+
+
+class SetParams(Message, frozen=True, tag="setParams"):
+    """Change parameters of a node while it runs. The result is all that it has now."""
+
+    id: int
+    node: str
+    params: dict[str, Any]
+
+
+class Apply(Message, frozen=True, tag="apply"):
+    """Run another manifest from now on, without a stop. The result is a `GraphInfo`."""
+
+    id: int
+    manifest: dict[str, Any] | str
+    name: str = "manifest"
+
+
+class Publish(Message, frozen=True, tag="publish"):
+    """Put the data of the wire frame beside it in at a port, of either side. The result is None."""
+
+    id: int
+    place: str
+
+
+class Subscribe(Message, frozen=True, tag="subscribe"):
+    """See what passes a port: as many packets as `Read` allows. The result is None.
+
+    Attributes
+    ----------
+    subscription : str
+        What the client calls it.
+    place : str
+        ``"node"`` or ``"node:port"``.
+    capacity : int
+        Packets that wait for the client; it misses the oldest of more.
+    """
+
+    id: int
+    subscription: str
+    place: str
+    capacity: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 1_024
+
+
+class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
+    """See no more. The result is None."""
+
+    id: int
+    subscription: str
+
+
+class StartRecording(Message, frozen=True, tag="startRecording"):
+    """Record the session from now on, what goes in and comes out. The result is None."""
+
+    id: int
+    options: RecordOptions
+
+
+class StopRecording(Message, frozen=True, tag="stopRecording"):
+    """Complete a recording. The result is None; all of its bytes were sent before."""
+
+    id: int
+    recording: str
+
+
+Request = (
+    Load
+    | Start
+    | Stop
+    | Finish
+    | Interrupt
+    | Send
+    | Read
+    | GetMetrics
+    | SetNode
+    | SetParams
+    | Apply
+    | Publish
+    | Subscribe
+    | Unsubscribe
+    | StartRecording
+    | StopRecording
+)
 
 
 # -- what a session answers and tells --------------------------------------------------------------
@@ -167,6 +304,24 @@ class Ended(Message, frozen=True, tag="ended"):
 
 
 Answer = Done | Failed | Happened | Ended
+
+
+# -- what `interrupt` answers ----------------------------------------------------------------------
+
+
+class Interrupted(msgspec.Struct, frozen=True, rename="camel"):
+    """What an interrupt dropped.
+
+    Attributes
+    ----------
+    generation : int
+        What comes out of the nodes is of this generation, or of a later one.
+    nodes : list of str
+        Those that were interrupted.
+    """
+
+    generation: int
+    nodes: list[str]
 
 
 # -- what `load` answers ---------------------------------------------------------------------------
@@ -316,5 +471,5 @@ def outlets_in_order(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-TYPESCRIPT = (Answer, GraphInfo, Metrics)
+TYPESCRIPT = (Answer, Interrupted, GraphInfo, Metrics)
 """What the TypeScript is made of, with everything that these refer to."""

@@ -6,9 +6,10 @@ export { checkIsolation, explainIsolation, registerIsolation } from "./isolation
 export type { ExplainedIsolation, Isolation, Registration } from "./isolation.ts";
 export * from "./data.ts";
 export { decode, encode, WireError } from "./wire/index.ts";
-export type { EdgeMetrics, Latency, NodeMetrics } from "./protocol.generated.ts";
+export type { EdgeMetrics, Latency, NodeMetrics, SessionMetrics, StreamMetrics, Timing } from "./protocol.generated.ts";
 export type {
-  Connection, FileConnection, FileOptions, GraphEdge, GraphInfo, GraphNode, LinkKind, LoadOptions, ManifestSource,
-  MicrophoneOptions, Phase, PipelineApi, PipelineEvent, PipelineMetrics, PipelineState, Problem, Progress, Recorder,
-  RecorderOptions, ReloadOptions, RingMetrics, SpeakerOptions, StreamOptions,
+  Connection, FileConnection, FileOptions, GraphEdge, GraphInfo, GraphNode, InterruptOptions, LinkKind, LoadOptions,
+  ManifestSource, MicrophoneOptions, NodeState, Phase, PipelineApi, PipelineEvent, PipelineMetrics, PipelineState, Policy,
+  Problem, Progress, Recorder, RecorderOptions, RecordingOptions, ReloadOptions, RingMetrics, SessionRecording,
+  SpeakerOptions, StartOptions, StreamOptions, Subscription, SubscriptionOptions,
 } from "./types.ts";

@@ -53,8 +53,8 @@ export interface BlockWriter {
   put(frames: number, channels?: number): number;
   /** Calls `wake` once, when room() ≥ frames; never before arm returned. */
   arm(wake: () => void, frames: number): void;
-  /** Interrupt: what waits is faded out and dropped. */
-  clear(): void;
+  /** Interrupt: what waits is dropped, once `fade` frames of it were faded out (at least a few, so that nothing clicks). */
+  clear(fade?: number): void;
   /** No more will come. */
   end(): void;
   /** No wake after this. */
@@ -273,8 +273,8 @@ class Writer implements BlockWriter {
     this.#alarm.set(wake);
   }
 
-  clear(): void {
-    this.#ring.clear();
+  clear(fade = 0): void {
+    this.#ring.clear(fade);
     this.#mirror?.pump(1);
   }
 

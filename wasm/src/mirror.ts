@@ -2,7 +2,7 @@
 // them equal. The producer's side sends samples with its line of the header in pooled buffers, which come
 // back at once; the consumer's side reports its line. So the rules and counts of a shared ring hold here too.
 import {
-  CLEAR_TO, ENDED, GAPS, GENERATION, LINE, READ, TOOK, WRITE, WRITE_FLAGS, WROTE,
+  CLEAR_FADE, CLEAR_TO, ENDED, GAPS, GENERATION, LINE, READ, TOOK, WRITE, WRITE_FLAGS, WROTE,
 } from "./ring-layout.ts";
 import { Ring } from "./ring.ts";
 import type { RingFormat } from "./ring.ts";
@@ -13,7 +13,7 @@ const MESSAGE_FRAMES = 512;
 export const POST_FRAMES = 256;
 
 // A buffer: the producer's line, these, and from HEAD on the samples.
-const AT_GENERATION = LINE, AT_CLEAR_TO = LINE + 1, AT_FRAMES = LINE + 2, HEAD = LINE + 4;
+const AT_GENERATION = LINE, AT_CLEAR_TO = LINE + 1, AT_FRAMES = LINE + 2, AT_FADE = LINE + 3, HEAD = LINE + 4;
 
 export interface PortEndpoint extends RingFormat {
   kind: "port";
@@ -74,6 +74,7 @@ export class MirrorProducer {
       }
       head[AT_GENERATION] = this.#generation;
       head[AT_CLEAR_TO] = this.#clearTo;
+      head[AT_FADE] = words[CLEAR_FADE]!;
       head[AT_FRAMES] = frames;
       this.ring.copy(this.#sent, new Float32Array(buffer, HEAD * 4), frames);
       this.#sent = (this.#sent + frames) | 0;
@@ -109,6 +110,7 @@ export class MirrorConsumer {
       this.ring.pushFrom(new Float32Array(data, HEAD * 4), head[AT_FRAMES]!, this.ring.channels, false);
       for (let i = 1; i < LINE; i++) if (WRITE + i !== WROTE) words[WRITE + i] = head[i]!; // WRITE went on by the push
       words[CLEAR_TO] = head[AT_CLEAR_TO]!;
+      words[CLEAR_FADE] = head[AT_FADE]!;
       words[GENERATION] = head[AT_GENERATION]!;
       this.#port.postMessage(data, [data]);
       this.onWrite?.();

@@ -43,9 +43,13 @@ export class Outputs {
     this.#queue.end(error);
   }
 
-  /** Drop what is older than an interrupt. */
-  drop(generation: number): void {
-    this.#allowed -= this.#queue.filter((frame) => (decode(frame).item.generation ?? 0) >= generation);
+  /** Drop what nodes gave out before an interrupt. */
+  drop(generation: number, nodes: readonly string[]): void {
+    const interrupted = new Set(nodes);
+    this.#allowed -= this.#queue.filter((frame) => {
+      const packet = decode(frame).item as Packet;
+      return packet.generation >= generation || !interrupted.has(packet.node);
+    });
     if (this.#readers > 0) this.#grant();
   }
 

@@ -1,39 +1,39 @@
 // Pipeline: the public way in.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { AudioHost } from "./audio.ts";
-import { ASSETS, PYODIDE_FILES, PYODIDE_VERSION } from "./assets.generated.ts";
 import { BootProgress } from "./boot-progress.ts";
 import type { Attached, Owner } from "./connection.ts";
+import { Control } from "./control.ts";
 import type { Data, Packet } from "./data.ts";
 import { RemoteMediaError, fromInfo, messageOf } from "./errors.ts";
 import { playFile } from "./file.ts";
 import { checkIsolation } from "./isolation.ts";
-import { folder, indexOf, isYaml, nameOf, packageOf, readManifest } from "./manifest-source.ts";
+import { Loader } from "./loader.ts";
+import { readManifest } from "./manifest-source.ts";
 import type { Manifest } from "./manifest-source.ts";
+import { Losses, ringMetrics } from "./measure.ts";
 import { connectElement, connectMicrophone, connectStream } from "./microphone.ts";
 import { Outputs } from "./outputs.ts";
-import type { GraphInfo, Happened, Metrics } from "./protocol.generated.ts";
-import type { AssetRequest } from "./protocol.ts";
+import type { GraphInfo, Happened, Interrupted, Metrics, RecordOptions } from "./protocol.generated.ts";
 import { AsyncQueue } from "./queue.ts";
 import { connectRecorder } from "./recorder.ts";
-import { Remote } from "./remote.ts";
-import type { RemoteListener } from "./remote.ts";
+import { Recordings } from "./recording.ts";
+import type { Remote } from "./remote.ts";
 import { connectSpeaker } from "./speaker.ts";
 import type {
-  Connection, FileConnection, FileOptions, LinkKind, LoadOptions, ManifestSource, MicrophoneOptions,
-  PipelineApi, PipelineEvent, PipelineMetrics, PipelineState, Problem, Progress, Recorder,
-  RecorderOptions, ReloadOptions, RingMetrics, SpeakerOptions, StreamOptions,
+  Connection, FileConnection, FileOptions, InterruptOptions, LinkKind, LoadOptions, ManifestSource, MicrophoneOptions,
+  NodeState, PipelineApi, PipelineEvent, PipelineMetrics, PipelineState, Problem, Progress, Recorder, RecorderOptions,
+  RecordingOptions, ReloadOptions, SessionRecording, SpeakerOptions, StartOptions, StreamOptions, Subscription,
+  SubscriptionOptions,
 } from "./types.ts";
-import { encode } from "./wire/index.ts";
+import { encodeData } from "./wire/index.ts";
 
-const CDN = `https://cdn.jsdelivr.net/pyodide/v${PYODIDE_VERSION}/full/`;
-const HANG_TIMEOUT_MS = 2_000;
 const MAX_EVENTS = 1_024;
 /** Restarts within `RESTART_WINDOW_MS` before the pipeline gives up. */
 const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
-/** Of Pyodide's files those that every boot loads; other packages come later, where something needs them. */
-const BOOTED = Object.entries(PYODIDE_FILES).filter(([name]) => /^(pyodide|python_stdlib|numpy-)/.test(name));
+/** States in which there is no session. */
+const IDLE = ["loaded", "stopped", "restarting", "failed", "closed"] as const;
 
 /** A pipeline in a worker of its own. */
 export class Pipeline implements PipelineApi {
@@ -42,7 +42,8 @@ export class Pipeline implements PipelineApi {
   #graph!: GraphInfo;
   #state: PipelineState = "loaded";
   #remote!: Remote;
-  #hasYaml = false;
+  #started: StartOptions = {};
+  #recording: SessionRecording | null = null;
   #restarts: number[] = [];
   #restarted = 0;
   #nextConnection = 1;
@@ -52,7 +53,10 @@ export class Pipeline implements PipelineApi {
   readonly #linkReason: string;
   readonly #connections = new Map<string, Attached>();
   readonly #events = new AsyncQueue<PipelineEvent>();
-  readonly #told = new Set<string>();
+  readonly #losses = new Losses((message) => this.#tell({ kind: "warning", message }));
+  readonly #loader: Loader;
+  readonly #control = new Control(() => this.#remote);
+  readonly #recordings = new Recordings(() => this.#remote);
   readonly #audio: AudioHost;
   readonly #outputs = new Outputs((packets) => {
     this.#remote.ask({ type: "read", packets }).catch(() => undefined); // a dead worker gives nothing more
@@ -83,10 +87,11 @@ export class Pipeline implements PipelineApi {
     const wanted = options.sharedMemory ?? true;
     this.#link = shared && wanted ? "shared" : "transferred";
     this.#linkReason = shared ? (wanted ? "" : "the page asked for it (sharedMemory: false)") : [reason, fix].filter(Boolean).join(": ");
+    this.#loader = new Loader(options, this.#link === "shared");
     this.#audio = new AudioHost(options.audioContext, (event) => this.#tell(event));
   }
 
-  /** The loaded graph. */
+  /** The loaded graph; where it was changed while it ran, the one that runs. */
   get graph(): GraphInfo {
     return this.#graph;
   }
@@ -118,14 +123,27 @@ export class Pipeline implements PipelineApi {
   // -- life ------------------------------------------------------------------------------------
 
   /** Open all nodes. Raises the error of a node that cannot open. */
-  start(): Promise<void> {
+  start(options: StartOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
       this.#refuse("start", "running", "restarting", "failed", "closed");
       this.#outputs.open();
-      await this.#remote.ask({ type: "start" });
-      this.#remote.watch(true);
+      const { record = false } = options;
+      const begun = record === false ? null : this.#recordings.prepare(record === true ? {} : record);
+      this.#started = options;
+      try {
+        await this.#startSession(begun?.options);
+      } catch (error) {
+        begun?.forget();
+        throw error;
+      }
+      this.#recording = begun?.recording ?? null;
       this.#become("running");
     });
+  }
+
+  /** The recording that `start({ record })` began. */
+  get recording(): SessionRecording | null {
+    return this.#recording;
   }
 
   /** Disconnect everything and close all nodes; what is in flight is dropped. It can be started again. */
@@ -136,23 +154,29 @@ export class Pipeline implements PipelineApi {
       this.#remote.watch(false);
       await this.#remote.ask({ type: "stop" });
       this.#outputs.end();
+      this.#control.end();
       this.#become("stopped");
     });
   }
 
   /** End of input; resolves when all tails are out and read. Raises what broke the session. */
   async finish(): Promise<void> {
-    this.#refuse("finish", "loaded", "stopped", "restarting", "failed", "closed");
+    this.#refuse("finish", ...IDLE);
     const feeding = [...this.#connections.values()].filter(({ feeds }) => feeds);
     await Promise.all(feeding.map((connection) => connection.disconnect()));
     await this.#remote.ask({ type: "finish" });
     if (this.#state === "running") this.#become("finished");
   }
 
-  /** Barge-in: everything in flight is dropped, the speaker's buffer included; nothing older appears afterwards. */
-  async interrupt(): Promise<void> {
-    this.#refuse("interrupt", "loaded", "stopped", "restarting", "failed", "closed");
-    this.#outputs.drop(await this.#remote.ask<number>({ type: "interrupt" }));
+  /**
+   * Barge-in: what is in flight is dropped, the speaker's buffer included; nothing older appears afterwards. With
+   * `from` only what is in that node and behind it, and the speakers that play it; all else goes on.
+   */
+  async interrupt({ from, fadeMs = 0 }: InterruptOptions = {}): Promise<void> {
+    this.#refuse("interrupt", ...IDLE);
+    await this.#remote.askFirst<Interrupted>({ type: "interrupt", from: from ?? null, fadeMs }, ({ generation, nodes }) => {
+      this.#outputs.drop(generation, nodes);
+    });
   }
 
   /** Let go of everything: worker, microphone, AudioContext. */
@@ -162,6 +186,7 @@ export class Pipeline implements PipelineApi {
     await this.#disconnectAll();
     (this.#remote as Remote | undefined)?.terminate();
     this.#outputs.end();
+    this.#control.end();
     this.#events.end();
     await this.#audio.close();
   }
@@ -181,7 +206,8 @@ export class Pipeline implements PipelineApi {
       this.#refuse("reload", "running", "restarting", "failed", "closed");
       const source = options.source ?? this.#source;
       if (options.source !== undefined && source !== "") await this.#remote.ask({ type: "define", source });
-      this.#graph = await this.#loadManifest(manifest);
+      this.#graph = await this.#loader.give(this.#remote, manifest, "load");
+      this.#control.changed();
       this.#manifest = manifest;
       this.#source = source;
     });
@@ -223,11 +249,8 @@ export class Pipeline implements PipelineApi {
 
   /** Put data in; resolves, to its sequence number, when there was room. */
   async send(data: Data, options: { to?: string } = {}): Promise<number> {
-    this.#refuse("send", "loaded", "stopped", "restarting", "failed", "closed");
-    const frame = encode({
-      data, node: "", port: "", sequence: 0, subSequence: 0, generation: 0, timestampUs: Date.now() * 1000,
-    });
-    return this.#remote.ask<number>({ type: "send", to: options.to ?? null }, frame);
+    this.#refuse("send", ...IDLE);
+    return this.#remote.ask<number>({ type: "send", to: options.to ?? null }, encodeData(data));
   }
 
   /** Feed a source and read the outputs at the same time, then finish. */
@@ -275,21 +298,58 @@ export class Pipeline implements PipelineApi {
       this.#remote.ask<Metrics & { unread: number }>({ type: "metrics" }),
       this.#remote.counters(),
     ]);
-    const measured: RingMetrics[] = [];
-    for (const [id, counters] of Object.entries(rings)) {
-      const connection = this.#connections.get(id);
-      if (connection === undefined) continue;
-      const { latencyFrames, ...rest } = counters;
-      const sampleRate = connection.sampleRate;
-      measured.push({
-        id, kind: connection.kind, at: connection.at, sampleRate, ...rest, latencyMs: (latencyFrames / sampleRate) * 1000,
-      });
-    }
-    this.#warnOf(measured, session.unread);
-    return {
-      nodes: session.nodes, edges: session.edges, rings: measured, unread: session.unread,
-      memoryBytes, link: this.#link, restarts: this.#restarted,
-    };
+    const measured = ringMetrics(rings, this.#connections);
+    this.#losses.look(measured, session.unread);
+    return { ...session, rings: measured, memoryBytes, link: this.#link, restarts: this.#restarted };
+  }
+
+  // -- control of what runs ------------------------------------------------------------------------
+
+  /** Switch a node: `bypass`, its input goes on in place of its output; `disabled`, it is lost. */
+  async setNode(node: string, state: NodeState): Promise<void> {
+    this.#refuse("setNode", ...IDLE);
+    await this.#control.setNode(node, state);
+  }
+
+  /** Change parameters of a node, between two packets. Raises `params` where the node must be replaced for that: see `apply`. */
+  async setParams(node: string, params: Record<string, unknown>): Promise<void> {
+    this.#refuse("setParams", ...IDLE);
+    const all = await this.#control.setParams(node, params);
+    const nodes = this.#graph.nodes.map((one) => (one.id === node ? { ...one, params: all } : one));
+    this.#graph = { ...this.#graph, nodes };
+  }
+
+  /**
+   * Run another manifest from now on. What is the same in both goes on undisturbed; a manifest that is refused
+   * changes nothing.
+   */
+  async apply(manifest: ManifestSource): Promise<void> {
+    this.#refuse("apply", ...IDLE);
+    const next = await readManifest(manifest, this.#options.name);
+    await this.#inTurn(async () => {
+      this.#refuse("apply", ...IDLE);
+      this.#graph = await this.#loader.give(this.#remote, next, "apply");
+      this.#control.changed();
+      this.#manifest = next;
+    });
+  }
+
+  /** Put data in at "node:port": into an input, or behind an output as if the node had given it. */
+  async publish(place: string, data: Data): Promise<void> {
+    this.#refuse("publish", ...IDLE);
+    await this.#control.publish(place, data);
+  }
+
+  /** See every packet at "node:port", without slowing it down: who reads too slowly misses the oldest. */
+  async subscribe(place: string, options: SubscriptionOptions = {}): Promise<Subscription> {
+    this.#refuse("subscribe", ...IDLE);
+    return this.#control.subscribe(place, options);
+  }
+
+  /** Record what goes in and comes out from now on, to be replayed natively. */
+  async record(options: RecordingOptions = {}): Promise<SessionRecording> {
+    this.#refuse("record", ...IDLE);
+    return this.#recordings.start(options);
   }
 
   // -- inside --------------------------------------------------------------------------------------
@@ -305,10 +365,13 @@ export class Pipeline implements PipelineApi {
   }
 
   async #bootWith(progress: BootProgress): Promise<void> {
-    const options = this.#options;
-    const listener: RemoteListener = {
+    this.#remote = await this.#loader.boot(this.#manifest, {
       onProgress: (told) => progress.take(told),
-      onPacket: (frame) => this.#outputs.push(frame),
+      onPacket: (frame, subscription) => {
+        if (subscription === undefined) this.#outputs.push(frame);
+        else this.#control.push(subscription, frame);
+      },
+      onRecorded: (recording, content) => this.#recordings.push(recording, content),
       onHappened: (event) => this.#tell(eventOf(event)),
       onEnded: ({ error }) => {
         this.#outputs.end(error === null ? undefined : fromInfo(error));
@@ -316,66 +379,18 @@ export class Pipeline implements PipelineApi {
       },
       onHung: (message) => this.#tell({ kind: "hung", message, node: null }),
       onDeath: (reason) => void this.#restart(reason),
-    };
-    const assets = [this.#asset("remotemedia"), this.#asset("msgspec")];
-    this.#hasYaml = isYaml(this.#manifest);
-    if (this.#hasYaml) assets.push(this.#asset("pyyaml"));
-    this.#remote = await Remote.boot(
-      {
-        pyodideUrl: this.#pyodideUrl(),
-        assets,
-        expected: { ...Object.fromEntries(BOOTED), ...Object.fromEntries(assets.map(({ url, size }) => [nameOf(url), size])) },
-        shared: this.#link === "shared",
-        hangTimeoutMs: options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
-      },
-      listener,
-      options.signal,
-    );
-    this.#outputs.begin();
-    if (options.packages !== undefined && options.packages.length > 0) {
-      progress.say("pipeline", `installing ${options.packages.join(", ")}`, 0.95);
-      await this.#install(options.packages.map(packageOf));
-    }
-    if (this.#source !== "") await this.#remote.ask({ type: "define", source: this.#source });
-    progress.say("pipeline", "loading the pipeline", 0.95);
-    this.#graph = await this.#loadManifest(this.#manifest);
+    });
+    this.#graph = await this.#loader.fill(this.#remote, this.#manifest, this.#source, progress);
     progress.say("ready", "ready", 1);
   }
 
-  async #loadManifest(manifest: Manifest): Promise<GraphInfo> {
-    const { content, name } = manifest;
-    if (isYaml(manifest) && !this.#hasYaml) {
-      await this.#remote.loadAssets([this.#asset("pyyaml")]); // the first by `reload`
-      this.#hasYaml = true;
-    }
-    const needed = await this.#remote.ask<string[]>({ type: "requirements", manifest: content, name });
-    if (needed.length > 0) {
-      const unknown = await this.#remote.loadPackages(needed);
-      if (unknown.length > 0) await this.#install(unknown);
-    }
-    return this.#remote.ask<GraphInfo>({ type: "load", manifest: content, name });
-  }
-
-  async #install(packages: string[]): Promise<void> {
-    const unknown = await this.#remote.loadPackages(["micropip"]);
-    if (unknown.length > 0) {
-      throw new RemoteMediaError(
-        `${packages.join(", ")} cannot be installed: the Pyodide at ${this.#pyodideUrl()} lacks micropip`,
-        { code: "load" },
-      );
-    }
-    const indexUrls = (this.#options.indexUrls ?? []).map(indexOf);
-    await this.#remote.ask({ type: "install", packages, indexUrls });
-  }
-
-  #asset(name: keyof typeof ASSETS): AssetRequest {
-    const { url, file, sha256, size } = ASSETS[name];
-    const base = this.#options.baseUrl;
-    return { name, url: base === undefined ? url.href : new URL(file, folder(base)).href, sha256, size };
-  }
-
-  #pyodideUrl(): string {
-    return folder(this.#options.pyodideUrl ?? CDN).href;
+  async #startSession(record?: RecordOptions): Promise<void> {
+    const { maxLatencyMs, policy, monitor = false } = this.#started;
+    await this.#remote.ask({
+      type: "start", maxLatencyMs: maxLatencyMs ?? null, policy: policy ?? null, record: record ?? null, monitor,
+    });
+    this.#outputs.begin();
+    this.#remote.watch(true);
   }
 
   async #connect<C extends Attached>(make: (owner: Owner) => Promise<C>): Promise<C> {
@@ -427,9 +442,9 @@ export class Pipeline implements PipelineApi {
         return;
       }
       if (wasRunning) {
-        await this.#remote.ask({ type: "start" });
+        await this.#startSession();
+        await this.#control.resume();
         for (const connection of this.#connections.values()) await connection.attach();
-        this.#remote.watch(true);
       }
       this.#become(wasRunning ? "running" : "stopped");
     } catch (error) {
@@ -440,6 +455,7 @@ export class Pipeline implements PipelineApi {
   #fail(error: Error): void {
     if (this.#state === "closed") return;
     this.#outputs.end(error);
+    this.#control.end();
     this.#become("failed", error.message);
     void this.#disconnectAll();
     this.#remote.terminate(error.message);
@@ -456,20 +472,7 @@ export class Pipeline implements PipelineApi {
     if (this.#events.length > MAX_EVENTS) this.#events.shift();
   }
 
-  /** Tell once of what is lost. */
-  #warnOf(rings: RingMetrics[], unread: number): void {
-    const once = (key: string, message: string): void => {
-      if (this.#told.has(key)) return;
-      this.#told.add(key);
-      this.#tell({ kind: "warning", message });
-    };
-    if (unread > 0) once("unread", "packets were dropped because nobody reads outputs()");
-    for (const { id, kind, overrun } of rings) {
-      if (overrun > 0) once(`${id}-overrun`, `the ${kind} lost ${overrun} samples: Python was too slow, or busy for too long`);
-    }
-  }
-
-  #refuse(what: string, ...states: PipelineState[]): void {
+  #refuse(what: string, ...states: readonly PipelineState[]): void {
     if (!states.includes(this.#state)) return;
     const why: Record<PipelineState, string> = {
       loaded: "the pipeline is not running: call start() first",

@@ -12,6 +12,72 @@ export interface Load {
 export interface Start {
   type: "start";
   id: number;
+  maxLatencyMs?: number | null;
+  policy?: Policy | null;
+  record?: RecordOptions | null;
+  monitor?: boolean;
+}
+
+/** What to do when a node is slow or fails. */
+export interface Policy {
+  timeout_ms?: number | null;
+  retry?: Retry | null;
+  circuit_breaker?: CircuitBreaker | null;
+  restart?: Restart | null;
+  batch?: Batch | null;
+  join?: Join | null;
+  max_concurrency?: number;
+  ordered?: boolean;
+  on_error?: "drop" | "fail_session" | "passthrough";
+}
+
+/** Try again when a node fails. */
+export interface Retry {
+  attempts?: number;
+  backoff?: "exponential" | "fixed";
+  delay_ms?: number;
+  factor?: number;
+  max_delay_ms?: number;
+  jitter?: number;
+  errors?: string[];
+}
+
+/** Stop calling a node that keeps failing, and try it again later. */
+export interface CircuitBreaker {
+  failures?: number;
+  reset_ms?: number;
+  probes?: number;
+}
+
+/** Start a node anew when its process dies or hangs. */
+export interface Restart {
+  when?: "always" | "never" | "on_failure";
+  max_restarts?: number;
+  window_ms?: number;
+  delay_ms?: number;
+}
+
+/** Hand a node several items at once, as one, or directly one after the other. */
+export interface Batch {
+  max_items?: number;
+  min_items?: number;
+  max_wait_ms?: number;
+  merge?: "concatenate" | "separate";
+}
+
+/** Which items of several input ports belong together. */
+export interface Join {
+  mode?: "align" | "any" | "latest" | "zip";
+  tolerance_ms?: number;
+  timeout_ms?: number | null;
+  capacity?: number;
+}
+
+/** What is recorded of a session. */
+export interface RecordOptions {
+  recording: string;
+  taps?: string[];
+  maxBytes?: number;
 }
 
 /** Close the session; what is in flight is dropped. */
@@ -26,10 +92,12 @@ export interface Finish {
   id: number;
 }
 
-/** Drop everything in flight. */
+/** Drop what is in flight. The result is an Interrupted. */
 export interface Interrupt {
   type: "interrupt";
   id: number;
+  from?: string | null;
+  fadeMs?: number;
 }
 
 /** Send the data of the wire frame beside it. The result is its sequence number. */
@@ -44,12 +112,74 @@ export interface Read {
   type: "read";
   id: number;
   packets: number;
+  subscription?: string | null;
 }
 
 /** Ask for counts and latencies. The result is a Metrics. */
 export interface GetMetrics {
   type: "metrics";
   id: number;
+}
+
+/** Switch a node of the running session. The result is None. */
+export interface SetNode {
+  type: "setNode";
+  id: number;
+  node: string;
+  state: "bypass" | "disabled" | "enabled";
+}
+
+/** Change parameters of a node while it runs. The result is all that it has now. */
+export interface SetParams {
+  type: "setParams";
+  id: number;
+  node: string;
+  params: Record<string, unknown>;
+}
+
+/** Run another manifest from now on, without a stop. The result is a GraphInfo. */
+export interface Apply {
+  type: "apply";
+  id: number;
+  manifest: Record<string, unknown> | string;
+  name?: string;
+}
+
+/** Put the data of the wire frame beside it in at a port, of either side. The result is None. */
+export interface Publish {
+  type: "publish";
+  id: number;
+  place: string;
+}
+
+/** See what passes a port: as many packets as Read allows. The result is None. */
+export interface Subscribe {
+  type: "subscribe";
+  id: number;
+  subscription: string;
+  place: string;
+  capacity?: number;
+}
+
+/** See no more. The result is None. */
+export interface Unsubscribe {
+  type: "unsubscribe";
+  id: number;
+  subscription: string;
+}
+
+/** Record the session from now on, what goes in and comes out. The result is None. */
+export interface StartRecording {
+  type: "startRecording";
+  id: number;
+  options: RecordOptions;
+}
+
+/** Complete a recording. The result is None; all of its bytes were sent before. */
+export interface StopRecording {
+  type: "stopRecording";
+  id: number;
+  recording: string;
 }
 
 /** Run Python source of the page, which may define nodes. The result is None. */
@@ -184,6 +314,12 @@ export interface Ended {
   error: ErrorInfo | null;
 }
 
+/** What an interrupt dropped. */
+export interface Interrupted {
+  generation: number;
+  nodes: string[];
+}
+
 /** A loaded manifest, for people and for clients. */
 export interface GraphInfo {
   name: string;
@@ -292,6 +428,6 @@ export interface StreamMetrics {
   alerts: number;
 }
 
-export type PageRequest = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics | Define | Requirements | Install | AttachReader | AttachWriter | AttachRecorder | PlayFile | Detach | Formats;
+export type PageRequest = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics | SetNode | SetParams | Apply | Publish | Subscribe | Unsubscribe | StartRecording | StopRecording | Define | Requirements | Install | AttachReader | AttachWriter | AttachRecorder | PlayFile | Detach | Formats;
 
 export type Answer = Done | Failed | Happened | Ended;

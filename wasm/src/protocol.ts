@@ -40,7 +40,9 @@ export type FromWorker =
   | { type: "progress"; progress: Progress }
   | { type: "booted" }
   | { type: "answer"; text: string; beside?: Uint8Array }
-  | { type: "packet"; frame: Uint8Array }
+  | { type: "packet"; frame: Uint8Array; subscription?: string }
+  /** The next part of a recording. */
+  | { type: "recorded"; recording: string; content: Uint8Array<ArrayBuffer> }
   | { type: "loaded"; id: number; unknown: string[]; error?: ErrorInfo }
   | { type: "counters"; id: number; rings: Record<string, RingCounters>; memoryBytes: number }
   | { type: "failed"; error: ErrorInfo }

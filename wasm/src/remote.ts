@@ -12,7 +12,9 @@ export type Question = PageRequest extends infer R ? (R extends PageRequest ? Om
 
 export interface RemoteListener {
   onProgress(progress: Progress): void;
-  onPacket(frame: Uint8Array): void;
+  /** Of a subscription, or of what comes out. */
+  onPacket(frame: Uint8Array, subscription?: string): void;
+  onRecorded(recording: string, content: Uint8Array<ArrayBuffer>): void;
   onHappened(event: Happened): void;
   onEnded(message: Ended): void;
   /** The watchdog cut a call off. */
@@ -92,6 +94,11 @@ export class Remote {
     })).result;
   }
 
+  /** As `ask`; `take` sees the result before any packet that comes after it, and before who waits for a packet goes on. */
+  async askFirst<T>(question: Question, take: (result: T) => void): Promise<void> {
+    await this.#ask<T>(question, (text) => this.#post({ type: "call", text }), take);
+  }
+
   /** As `ask`, for bytes that come beside the answer. */
   async askBytes(question: Question): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const answer = await this.#ask<null>(question, (text) => this.#post({ type: "call", text }));
@@ -161,14 +168,20 @@ export class Remote {
     }
   }
 
-  async #ask<T>(question: Question, post: (text: string) => void): Promise<{ result: T; beside?: unknown }> {
-    return this.#number((id) => post(JSON.stringify({ ...question, id })));
+  async #ask<T>(
+    question: Question, post: (text: string) => void, take?: (result: T) => void,
+  ): Promise<{ result: T; beside?: unknown }> {
+    return this.#number<{ result: T }>((id) => post(JSON.stringify({ ...question, id })), this.#next++, take && (({ result }) => take(result)));
   }
 
-  #number<T>(post: (id: number) => void, id = this.#next++): Promise<T> {
+  #number<T>(post: (id: number) => void, id = this.#next++, take?: (answer: T) => void): Promise<T> {
     if (this.#dead !== null) return Promise.reject(this.#dead);
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
+      const settle = (answer: unknown): void => {
+        take?.(answer as T);
+        resolve(answer as T);
+      };
+      this.#waiting.set(id, { resolve: settle, reject });
       try {
         post(id);
       } catch (error) {
@@ -191,7 +204,10 @@ export class Remote {
   #take(message: FromWorker): void {
     switch (message.type) {
       case "packet":
-        this.#listener.onPacket(message.frame);
+        this.#listener.onPacket(message.frame, message.subscription);
+        break;
+      case "recorded":
+        this.#listener.onRecorded(message.recording, message.content);
         break;
       case "answer":
         this.#takeAnswer(JSON.parse(message.text) as Answer, message.beside);

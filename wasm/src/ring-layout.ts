@@ -7,7 +7,7 @@ export const WRITE = 16, OVERRUN = 17, GAPS = 18, GAP_AT = 19, GAP_LOST = 21, WR
 /** Line 2, the consumer's. */
 export const READ = 32, UNDERRUN = 33, SKIPPED = 34, CLEARED = 35, IDLE = 36, PASSED = 37, LATENCY = 38, READ_FLAGS = 39, READ_CLOCK = 40, TOOK = 41;
 /** Lines 3 and 4, of whoever waits or interrupts. */
-export const WANT_WRITE = 48, GENERATION = 49, CLEAR_TO = 50, WANT_READ = 64;
+export const WANT_WRITE = 48, GENERATION = 49, CLEAR_TO = 50, CLEAR_FADE = 51, WANT_READ = 64;
 export const LINE = 16;
 export const HEADER_WORDS = 80;
 

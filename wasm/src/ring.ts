@@ -4,7 +4,7 @@
 // says so, so that both sides may be an AudioWorklet. Counts wrap at 2^32 and are compared by difference.
 
 import {
-  CAPACITY, CHANNELS, CLEAR_TO, CLOCK_KNOWN, ENDED, GAPS, GAP_AT, GAP_LOST, GENERATION, HEADER_WORDS, MAGIC, MAGIC_VALUE, OVERRUN, PASSED, READ, READ_CLOCK,
+  CAPACITY, CHANNELS, CLEAR_FADE, CLEAR_TO, CLOCK_KNOWN, ENDED, GAPS, GAP_AT, GAP_LOST, GENERATION, HEADER_WORDS, MAGIC, MAGIC_VALUE, OVERRUN, PASSED, READ, READ_CLOCK,
   READ_FLAGS, SAMPLE_RATE, TOOK, WANT_READ, WANT_WRITE, WRITE, WRITE_CLOCK, WRITE_FLAGS, WROTE, allocate, countersOf,
 } from "./ring-layout.ts";
 import type { RingCounters, RingFormat } from "./ring-layout.ts";
@@ -82,9 +82,10 @@ export class Ring {
     return countersOf(this.words);
   }
 
-  /** Interrupt: the consumer will drop what is written until now. Any thread. */
-  clear(): void {
+  /** Interrupt: the consumer will drop what is written until now, once it has faded out `fade` frames of it. Any thread. */
+  clear(fade = 0): void {
     const w = this.words;
+    Atomics.store(w, CLEAR_FADE, fade);
     const to = Atomics.load(w, WRITE);
     for (let seen = Atomics.load(w, CLEAR_TO); ((to - seen) | 0) > 0; ) { // two threads may interrupt: the later place stays
       const found = Atomics.compareExchange(w, CLEAR_TO, seen, to);

@@ -19,7 +19,8 @@ interface Pyodide {
 /** What Python calls; `Host` of ends.py. */
 export interface Host {
   answer(text: string, beside?: Uint8Array): void;
-  packet(frame: Uint8Array): void;
+  packet(frame: Uint8Array, subscription?: string): void;
+  recorded(recording: string, content: Uint8Array<ArrayBuffer>): void;
 }
 
 /** Hands a message of the page to Python. */

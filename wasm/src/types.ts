@@ -1,6 +1,6 @@
 // The public types of the package, beside data.ts.
 import type { Data, Packet } from "./data.ts";
-import type { EdgeInfo, EdgeMetrics, GraphInfo, NodeInfo, NodeMetrics, ProblemInfo } from "./protocol.generated.ts";
+import type { EdgeInfo, GraphInfo, Metrics, NodeInfo, Policy, ProblemInfo, SetNode } from "./protocol.generated.ts";
 import type { RemoteMediaError } from "./errors.ts";
 import type { RingCounters } from "./links.ts";
 
@@ -58,6 +58,54 @@ export type PipelineState = "loaded" | "running" | "finished" | "stopped" | "res
 
 /** How samples travel between the audio thread and the worker. */
 export type LinkKind = "shared" | "transferred";
+
+export interface StartOptions {
+  /** Audio and video that is older is dropped, so that the session is never behind for longer, ms. Default: nothing is. */
+  maxLatencyMs?: number;
+  /** Of nodes to which the manifest gives none, in its words: `{ timeout_ms: 500, circuit_breaker: {} }`. */
+  policy?: Policy;
+  /** Record the session, with all that its sources do from the first moment: `pipeline.recording`. */
+  record?: boolean | RecordingOptions;
+  /** Watch the audio and video that goes in: `metrics().streams`, and events that call an alert. */
+  monitor?: boolean;
+}
+
+export interface InterruptOptions {
+  /** Only what is in this node and behind it. */
+  from?: string;
+  /** Fade out over so long what the speaker still has, as far as it has so much, ms. Default 0: at once, without a click. */
+  fadeMs?: number;
+}
+
+export interface RecordingOptions {
+  /** Ports inside of the graph that are recorded as well: "node:port". */
+  taps?: readonly string[];
+  /** Where it ends by itself; an event tells. Default 64 MiB. */
+  maxBytes?: number;
+}
+
+/** A session as a file: `remotemedia replay` and `remotemedia.testing.replay` take it. */
+export interface SessionRecording {
+  /** Bytes that have arrived. */
+  readonly size: number;
+  /** Complete it. What a worker that died had sent until then is a recording, too. */
+  stop(): Promise<Blob>;
+}
+
+/** enabled; bypass: its input goes on in its place; disabled: its input is lost. */
+export type NodeState = SetNode["state"];
+export type { Policy };
+
+export interface SubscriptionOptions {
+  /** Packets that wait for a reader; one who is slower misses the oldest, and an event `lagged` tells. Default 1,024. */
+  capacity?: number;
+}
+
+/** What passes one port, until it is left (`return`, or the end of a `for await`) or the pipeline stops. */
+export interface Subscription extends AsyncIterableIterator<Packet, undefined, undefined> {
+  readonly place: string;
+  return(): Promise<IteratorResult<Packet, undefined>>;
+}
 
 interface SourceOptions {
   /** "node" or "node:port"; default: every source that accepts audio. */
@@ -140,9 +188,8 @@ export interface RingMetrics extends Omit<RingCounters, "latencyFrames"> {
   latencyMs: number;
 }
 
-export interface PipelineMetrics {
-  nodes: NodeMetrics[];
-  edges: EdgeMetrics[];
+/** Of nodes and edges; `session`: latencies from sending to coming out, while there is one; `streams`: with `start({ monitor: true })`. */
+export interface PipelineMetrics extends Metrics {
   rings: RingMetrics[];
   /** Packets that waited for `outputs()` for so long that they were dropped. */
   unread: number;
@@ -181,11 +228,11 @@ export interface PipelineApi {
   /** Why memory is not shared, and what to do; empty where it is. */
   readonly linkReason: string;
   readonly audioContext: AudioContext | null;
-  start(): Promise<void>;
+  start(options?: StartOptions): Promise<void>;
   stop(): Promise<void>;
   /** End of input; resolves when all tails are out. */
   finish(): Promise<void>;
-  interrupt(): Promise<void>;
+  interrupt(options?: InterruptOptions): Promise<void>;
   close(): Promise<void>;
   reload(options: ReloadOptions): Promise<void>;
   connectMicrophone(options?: MicrophoneOptions): Promise<Connection>;
@@ -199,4 +246,11 @@ export interface PipelineApi {
   outputs(): AsyncIterableIterator<Packet, undefined, undefined>;
   events(): AsyncIterableIterator<PipelineEvent, undefined, undefined>;
   metrics(): Promise<PipelineMetrics>;
+  setNode(node: string, state: NodeState): Promise<void>;
+  setParams(node: string, params: Record<string, unknown>): Promise<void>;
+  apply(manifest: ManifestSource): Promise<void>;
+  publish(place: string, data: Data): Promise<void>;
+  subscribe(place: string, options?: SubscriptionOptions): Promise<Subscription>;
+  record(options?: RecordingOptions): Promise<SessionRecording>;
+  readonly recording: SessionRecording | null;
 }

@@ -24,8 +24,11 @@ const host: Host = {
     if (beside === undefined) scope.postMessage({ type: "answer", text });
     else scope.postMessage({ type: "answer", text, beside }, [beside.buffer as ArrayBuffer]);
   },
-  packet(frame) {
-    scope.postMessage({ type: "packet", frame }, [frame.buffer as ArrayBuffer]);
+  packet(frame, subscription) {
+    scope.postMessage({ type: "packet", frame, ...(subscription !== undefined && { subscription }) }, [frame.buffer as ArrayBuffer]);
+  },
+  recorded(recording, content) {
+    scope.postMessage({ type: "recorded", recording, content }, [content.buffer]);
   },
 };
 

@@ -137,7 +137,7 @@ describe("an interrupt", () => {
     const packets = worker.outputs.read();
     worker.send(WINDOW - 2);
     worker.send(2, 1);
-    worker.outputs.drop(1);
+    worker.outputs.drop(1, ["n"]);
     expect(worker.allowed).toEqual([WINDOW, WINDOW - 2]);
     expect(await read(packets, 2)).toEqual([WINDOW - 2, WINDOW - 1]);
   });
@@ -147,7 +147,7 @@ describe("an interrupt", () => {
     const packets = worker.outputs.read();
     worker.send(200);
     await packets.return?.();
-    worker.outputs.drop(1);
+    worker.outputs.drop(1, ["n"]);
     worker.outputs.read();
     expect(worker.allowed.at(-1)).toBe(WINDOW);
   });

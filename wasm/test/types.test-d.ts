@@ -3,7 +3,7 @@ import {
   audio, checkIsolation, decode, json, Pipeline, planes, RemoteMediaError, tensor, text, video,
   type Audio, type Connection, type Data, type EndOfInput, type FileConnection, type GraphInfo, type Integer, type Isolation,
   type Json, type LoadOptions, type Metadata, type Packet, type PipelineApi, type PipelineEvent, type PipelineMetrics,
-  type PipelineState, type Problem, type Recorder, type Registration, type Samples, type Tensor, type Text,
+  type PipelineState, type Problem, type Recorder, type Registration, type Samples, type SessionRecording, type Tensor, type Text,
 } from "@remotemedia/web";
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
@@ -108,6 +108,8 @@ export function react(event: PipelineEvent): string {
       return event.state;
     case "device":
       return event.connection;
+    case "session":
+      return `${event.what} at ${event.node ?? "the session"}: ${event.message}`;
     case "hung":
       return event.node ?? event.message;
     case "suspended":
@@ -134,7 +136,9 @@ export async function use(): Promise<void> {
   });
   same<typeof pipeline, Pipeline>(true);
   const api: PipelineApi = pipeline;
-  await api.start();
+  await api.start({ maxLatencyMs: 500, policy: { timeout_ms: 50, retry: { attempts: 2 } }, record: { taps: ["mic:out"] }, monitor: true });
+  // @ts-expect-error no such policy
+  await api.start({ policy: { timeout: 50 } });
   const microphone = await pipeline.connectMicrophone({ to: "mic:in", channels: 1, blockMs: 10 });
   same<typeof microphone, Connection>(true);
   same<typeof microphone.node, AudioNode | null>(true);
@@ -156,9 +160,23 @@ export async function use(): Promise<void> {
     yield tone;
   }
   for await (const { data } of pipeline.stream(source(), { to: "mic" })) if (data.type === "text") break;
-  const { nodes, rings, link } = await pipeline.metrics();
+  const { nodes, rings, link, session, streams } = await pipeline.metrics();
   same<typeof link, "shared" | "transferred">(true);
+  console.log(session?.end_to_end.p99_us, session?.first_output.windows["60"]?.p50_us, streams[0]?.health);
   console.log(nodes[0]?.latency.p99_us, rings[0]?.latencyMs);
+
+  await api.interrupt({ from: "reply", fadeMs: 30 });
+  await api.setNode("gain", "bypass");
+  // @ts-expect-error no such state
+  await api.setNode("gain", "off");
+  await api.setParams("gain", { gain_db: 3 });
+  await api.apply("pipeline.yaml");
+  await api.publish("gain:in", tone);
+  for await (const packet of await api.subscribe("gain:out", { capacity: 8 })) same<typeof packet, Packet>(true);
+  const recording = await api.record({ maxBytes: 1_000_000 });
+  same<typeof recording, SessionRecording>(true);
+  same<Awaited<ReturnType<typeof recording.stop>>, Blob>(true);
+  same<typeof api.recording, SessionRecording | null>(true);
 
   // @ts-expect-error a state is only looked at
   pipeline.state = "closed";

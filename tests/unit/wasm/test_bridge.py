@@ -19,8 +19,9 @@ from remotemedia.session.unit import turn
 from remotemedia.testing import VirtualClock, signals
 from remotemedia.wav import Encoding, WavDecoder, WavWriter
 from remotemedia_wasm import messages as page
-from remotemedia_wasm.bridge import PAGE_MODULE, Bridge
+from remotemedia_wasm.bridge import Bridge
 from remotemedia_wasm.outbox import MAX_UNREAD
+from remotemedia_wasm.page_source import PAGE_MODULE
 from remotemedia_wasm.sources import LOST
 
 GAIN = {
@@ -118,6 +119,7 @@ class Writer:
         self.staging = View(self.memory)
         self.played: list[np.ndarray] = []
         self.cleared = 0
+        self.fades: list[int] = []
         self.ended = self.closed = False
         self.wanted: tuple[Callable[[], None], int] | None = None
 
@@ -143,8 +145,9 @@ class Writer:
         else:
             self.wanted = wake, frames
 
-    def clear(self) -> None:
+    def clear(self, fade: int) -> None:
         self.cleared += 1
+        self.fades.append(fade)
         self.filled = 0
 
     def end(self) -> None:
@@ -164,6 +167,8 @@ class Page:
         self.bridge = Bridge(self, Wake, lambda content: content, clock)
         self.answers: list[Any] = []
         self.packets: list[rm.Packet] = []
+        self.seen: dict[str, list[rm.Packet]] = {}
+        self.parts: dict[str, list[bytes]] = {}
         self.beside: Any = None
         self._next = 0
 
@@ -172,10 +177,16 @@ class Page:
         if attachment is not None:
             self.beside = attachment
 
-    def packet(self, frame: bytes) -> None:
+    def packet(self, frame: bytes, subscription: str | None) -> None:
         item = wire.decode(frame)[2]
         assert isinstance(item, rm.Packet)
-        self.packets.append(item)
+        if subscription is None:
+            self.packets.append(item)
+        else:
+            self.seen.setdefault(subscription, []).append(item)
+
+    def recorded(self, recording: str, content: bytes) -> None:
+        self.parts.setdefault(recording, []).append(content)
 
     def post(self, kind: type[protocol.Message], attachment: Any = None, **fields: Any) -> int:
         self._next += 1
@@ -456,7 +467,7 @@ async def test_an_interrupt_empties_the_speaker_and_what_nobody_read() -> None:
     writer = Writer(1, 48_000, 1 << 20)
     await page_.did(page.AttachWriter, writer, connection="speaker")
     await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 480), 48_000)))
-    assert await page_.did(protocol.Interrupt) == 1
+    assert await page_.did(protocol.Interrupt) == {"generation": 1, "nodes": ["louder"]}
     assert writer.filled == 0
     assert writer.cleared >= 1
 
@@ -621,4 +632,4 @@ async def test_a_hundred_starts_leave_no_task_behind() -> None:
         await page_.did(protocol.Stop)
     await idle()
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert page_.bridge._tasks == set()
+    assert page_.bridge._live.tasks == set()

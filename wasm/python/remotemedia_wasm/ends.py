@@ -63,8 +63,8 @@ class BlockWriter(Protocol):
     def arm(self, wake: Callable[[], None], frames: int) -> None:
         """Call `wake` once, when `room` gives so many frames."""
 
-    def clear(self) -> None:
-        """Drop what waits."""
+    def clear(self, fade: int) -> None:
+        """Interrupt: drop what waits, once so many frames of it were faded out."""
 
     def end(self) -> None:
         """No more will come."""
@@ -79,5 +79,8 @@ class Host(Protocol):
     def answer(self, text: str, attachment: Any = None) -> None:
         """Post a message of `remotemedia.protocol`."""
 
-    def packet(self, frame: Any) -> None:
-        """Post a wire frame."""
+    def packet(self, frame: Any, subscription: str | None) -> None:
+        """Post a wire frame; of a subscription, or of what comes out."""
+
+    def recorded(self, recording: str, content: Any) -> None:
+        """Post the next part of a recording."""

@@ -160,4 +160,4 @@ PageRequest = (
     | Formats
 )
 
-TYPESCRIPT = (PageRequest, PortFormat)
+TYPESCRIPT = (PortFormat,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from remotemedia.data import Packet
 from remotemedia.session.inbox import wait_in, wake_all
@@ -73,12 +73,19 @@ class Outbox:
         while self._kept and self._reading:
             await wait_in(self._waiters)
 
-    def clear(self) -> int:
-        """Forget what waits (after an interrupt); how many."""
-        dropped = len(self._kept)
-        self._kept.clear()
+    def clear(self, floors: Mapping[str, int] | None = None) -> None:
+        """Forget what waits.
+
+        Parameters
+        ----------
+        floors : mapping of node id to int, optional
+            Only what these nodes gave out, and what is of an older generation than this.
+        """
+        kept = self._kept
+        self._kept = deque()
+        if floors is not None:
+            self._kept.extend(one for one in kept if one.generation >= floors.get(one.node, 0))
         wake_all(self._waiters)
-        return dropped
 
     def _keep(self, packet: Packet) -> None:
         self._kept.append(packet)

@@ -30,8 +30,8 @@ class Sink(Protocol):
     async def finish(self) -> None:
         """No more will come."""
 
-    def clear(self) -> None:
-        """Forget what waits (after an interrupt)."""
+    def clear(self, fade_ms: float) -> None:
+        """Interrupt: forget what waits; what is heard already is faded out for so long."""
 
     def close(self) -> bytes | None:
         """Let go; a file gives its content."""
@@ -68,6 +68,7 @@ class SpeakerSink:
         self._parts: dict[int, View] = {}
         self._chain: list[Node] = []
         self._format: tuple[object, ...] = ()
+        self._cleared = 0
 
     def write(self, packet: Packet) -> Awaitable[None] | None:
         """Play a block; waits for room unless the speaker is live.
@@ -91,8 +92,11 @@ class SpeakerSink:
         return None
 
     async def _play(self, audio: Audio) -> None:
+        cleared = self._cleared
         for block in self._convert(audio):
             await self._put(block)
+            if cleared != self._cleared:  # while there was no room
+                return
 
     async def finish(self) -> None:
         """Play what the resampler still holds, then end."""
@@ -100,9 +104,10 @@ class SpeakerSink:
             await self._put(block)
         self._writer.end()
 
-    def clear(self) -> None:
+    def clear(self, fade_ms: float) -> None:
         """Fade out and drop what waits to be played."""
-        self._writer.clear()
+        self._cleared += 1
+        self._writer.clear(round(fade_ms * self._rate / 1000))
         for node in self._chain:
             node.reset()
 
@@ -113,6 +118,7 @@ class SpeakerSink:
 
     async def _put(self, audio: Audio) -> None:
         channels, frames = audio.samples.shape
+        cleared = self._cleared
         for start in range(0, frames, self._longest):
             count = min(self._longest, frames - start)
             part = audio.samples
@@ -121,6 +127,8 @@ class SpeakerSink:
             if not self._live:
                 while self._writer.room() < count:
                     await self._signal.wait(self._writer.arm, count)
+                if cleared != self._cleared:
+                    return
             self._part(channels * count).assign(part)
             self._writer.put(count, channels)
 
@@ -192,7 +200,7 @@ class RecorderSink:
     async def finish(self) -> None:
         """Nothing: the file is completed when it is asked for."""
 
-    def clear(self) -> None:
+    def clear(self, fade_ms: float) -> None:
         """Nothing: what was recorded stays."""
 
     def close(self) -> bytes:

@@ -1,5 +1,5 @@
 // The wire: one frame for workers, sockets and recordings. docs/design/wire.md has the layouts and the reasons.
-import type { EndOfInput, Integer, Packet } from "../data.ts";
+import type { Data, EndOfInput, Integer, Packet } from "../data.ts";
 import { dataError, shown } from "./error.ts";
 import { MAX_RATE } from "./fields.ts";
 import { OWN_FORM, readHead, type Source } from "./frame.ts";
@@ -32,6 +32,13 @@ export interface DecodeOptions {
  */
 export function encode(item: Packet | EndOfInput, session = ""): Uint8Array<ArrayBuffer> {
   return writeOwn(item, session);
+}
+
+/** The frame of data that is nobody's packet yet. */
+export function encodeData(data: Data): Uint8Array<ArrayBuffer> {
+  return writeOwn(
+    { data, node: "", port: "", sequence: 0, subSequence: 0, generation: 0, timestampUs: Date.now() * 1000 }, "",
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 // What the playback worklet does with each render quantum.
-import { CLEARED, CLEAR_TO, GENERATION, IDLE, LATENCY, READ, SKIPPED, UNDERRUN } from "../ring-layout.ts";
+import { CLEARED, CLEAR_FADE, CLEAR_TO, GENERATION, IDLE, LATENCY, READ, SKIPPED, UNDERRUN } from "../ring-layout.ts";
 import type { Ring } from "../ring.ts";
 
 /** Frames of a fade: 1.3 ms at 48 kHz. */
@@ -28,7 +28,8 @@ export interface PlayerOptions {
  * It starts when `lead` frames are there (live: when they are there since `lead` frames, or a block more of
  * them is), so a sound shorter than that is played too, later. Whatever breaks the signal (nothing left, a skip,
  * an interrupt, a gap, the start after one of them) is a cross-fade of FADE frames from what would have come,
- * or where that is missing from the last sample held, to what comes. All other samples are as they were written.
+ * or where that is missing from the last sample held, to what comes. An interrupt may ask for a longer fade: then
+ * so many samples are played, under a raised cosine, before the rest is dropped. All other samples are as they were written.
  *
  * Counts: played + underrun + idle = frames asked for, where played = read − skipped − cleared.
  */
@@ -58,6 +59,10 @@ export class Player {
   readonly #tails: Float32Array[] = [];
   readonly #last: Float32Array;
   #faded = FADE;
+  /** An interrupt's own fade: its frames, those of them still to come, and what is dropped behind them. */
+  #leaving = 0;
+  #left = 0;
+  #behind = 0;
 
   constructor(ring: Ring, { live, lead, block = Math.round(ring.sampleRate * BLOCK_S) }: PlayerOptions) {
     this.#ring = ring;
@@ -84,6 +89,10 @@ export class Player {
     let at = 0;
     let faded = 0;
     while (this.#playing && at < frames) {
+      if (this.#left > 0) {
+        at = this.#leave(out, at, Math.min(this.#left, frames - at), contextFrame);
+        continue;
+      }
       const filled = ring.filled();
       const ready = ring.ready();
       if (ring.lost > 0) {
@@ -107,7 +116,7 @@ export class Player {
       this.#last.fill(0);
       ring.count(this.#silent, frames - at - faded);
     }
-    if (this.#live && this.#playing) this.#lower(frames);
+    if (this.#live && this.#playing && this.#left === 0) this.#lower(frames);
     if (over && !this.#playing && ring.filled() === 0) {
       this.#silent = IDLE;
       this.ended = this.#faded === FADE;
@@ -119,13 +128,53 @@ export class Player {
     const generation = Atomics.load(words, GENERATION);
     if (generation === this.#generation && !this.#clearAll) return;
     const frames = this.#clearAll ? this.#ring.filled() : (Atomics.load(words, CLEAR_TO) - words[READ]!) | 0;
+    const fade = this.#clearAll ? 0 : Math.min(Atomics.load(words, CLEAR_FADE), frames, this.#ring.ready());
     this.#generation = generation;
     this.#clearAll = false;
     if (frames <= 0) return;
     this.#fresh = false;
+    if (this.#left > 0 && fade >= this.#left) { // it fades already
+      this.#behind = frames - this.#left;
+      return;
+    }
+    if (this.#playing && fade > FADE && this.#left === 0) {
+      this.#leaving = this.#left = fade;
+      this.#behind = frames - fade;
+      return;
+    }
     if (this.#playing) this.#cut(FADE);
+    this.#drop(frames);
+  }
+
+  /** What an interrupt leaves nothing of. */
+  #drop(frames: number): void {
+    this.#left = 0;
     this.#ring.count(CLEARED, this.#ring.drop(frames));
     this.#rest(IDLE);
+  }
+
+  /** Plays frames ≤ #left under an interrupt's fade, and then drops the rest. */
+  #leave(out: readonly Float32Array[], at: number, frames: number, contextFrame: number): number {
+    const ring = this.#ring;
+    ring.read(out, at, frames);
+    for (let i = 0; i < frames; i++) {
+      const level = this.#level(i);
+      for (let c = 0; c < out.length; c++) out[c]![at + i]! *= level;
+    }
+    this.#blend(out, at, frames);
+    ring.readAt(contextFrame + at + frames);
+    this.#left -= frames;
+    if (this.#left === 0) {
+      this.#last.fill(0);
+      this.#drop(this.#behind);
+    }
+    return at + frames;
+  }
+
+  /** How loud the sample `ahead` of the next one is: 1, but for the fade of an interrupt, which ends at 0. */
+  #level(ahead: number): number {
+    if (this.#left === 0) return 1;
+    return (1 + Math.cos((Math.PI * Math.min(this.#leaving, this.#leaving - this.#left + ahead + 1)) / this.#leaving)) / 2;
   }
 
   #rest(silent: typeof IDLE | typeof UNDERRUN): void {
@@ -197,9 +246,9 @@ export class Player {
     const n = Math.min(ahead, this.#ring.ready());
     for (let c = 0; c < this.#tails.length; c++) {
       const tail = this.#tails[c]!;
-      const held = n > 0 ? this.#ring.peek(c, n - 1) : this.#last[c]!;
+      const held = n > 0 ? this.#ring.peek(c, n - 1) * this.#level(n - 1) : this.#last[c]!;
       for (let i = 0; i < FADE; i++) {
-        const next = i < n ? this.#ring.peek(c, i) : held;
+        const next = i < n ? this.#ring.peek(c, i) * this.#level(i) : held;
         const old = this.#faded + i; // the fade that runs now would have gone on
         tail[i] = old < FADE ? mix(tail[old]!, next, old) : next;
       }

@@ -1,0 +1,94 @@
+// Loads what a pipeline needs: a worker with Python in it, packages, the manifest.
+import { ASSETS, PYODIDE_FILES, PYODIDE_VERSION } from "./assets.generated.ts";
+import type { BootProgress } from "./boot-progress.ts";
+import { RemoteMediaError } from "./errors.ts";
+import { folder, indexOf, isYaml, nameOf, packageOf } from "./manifest-source.ts";
+import type { Manifest } from "./manifest-source.ts";
+import type { GraphInfo } from "./protocol.generated.ts";
+import type { AssetRequest } from "./protocol.ts";
+import { Remote } from "./remote.ts";
+import type { RemoteListener } from "./remote.ts";
+import type { LoadOptions } from "./types.ts";
+
+const CDN = `https://cdn.jsdelivr.net/pyodide/v${PYODIDE_VERSION}/full/`;
+const HANG_TIMEOUT_MS = 2_000;
+/** Of Pyodide's files those that every boot loads; other packages come later, where something needs them. */
+const BOOTED = Object.entries(PYODIDE_FILES).filter(([name]) => /^(pyodide|python_stdlib|numpy-)/.test(name));
+
+export class Loader {
+  #hasYaml = false;
+  readonly #options: LoadOptions;
+  readonly #shared: boolean;
+
+  constructor(options: LoadOptions, shared: boolean) {
+    this.#options = options;
+    this.#shared = shared;
+  }
+
+  /** Start a worker for a manifest. */
+  boot(manifest: Manifest, listener: RemoteListener): Promise<Remote> {
+    const assets = [this.#asset("remotemedia"), this.#asset("msgspec")];
+    this.#hasYaml = isYaml(manifest);
+    if (this.#hasYaml) assets.push(this.#asset("pyyaml"));
+    return Remote.boot(
+      {
+        pyodideUrl: this.#pyodideUrl(),
+        assets,
+        expected: { ...Object.fromEntries(BOOTED), ...Object.fromEntries(assets.map(({ url, size }) => [nameOf(url), size])) },
+        shared: this.#shared,
+        hangTimeoutMs: this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
+      },
+      listener,
+      this.#options.signal,
+    );
+  }
+
+  /** Give a new worker packages, source and manifest. */
+  async fill(remote: Remote, manifest: Manifest, source: string, progress: BootProgress): Promise<GraphInfo> {
+    const { packages = [] } = this.#options;
+    if (packages.length > 0) {
+      progress.say("pipeline", `installing ${packages.join(", ")}`, 0.95);
+      await this.#install(remote, packages.map(packageOf));
+    }
+    if (source !== "") await remote.ask({ type: "define", source });
+    progress.say("pipeline", "loading the pipeline", 0.95);
+    return this.give(remote, manifest, "load");
+  }
+
+  /** Load a manifest and what it needs, or apply it to what runs. */
+  async give(remote: Remote, manifest: Manifest, type: "load" | "apply"): Promise<GraphInfo> {
+    const { content, name } = manifest;
+    if (isYaml(manifest) && !this.#hasYaml) {
+      await remote.loadAssets([this.#asset("pyyaml")]); // the first
+      this.#hasYaml = true;
+    }
+    const needed = await remote.ask<string[]>({ type: "requirements", manifest: content, name });
+    if (needed.length > 0) {
+      const unknown = await remote.loadPackages(needed);
+      if (unknown.length > 0) await this.#install(remote, unknown);
+    }
+    return remote.ask<GraphInfo>({ type, manifest: content, name });
+  }
+
+  async #install(remote: Remote, packages: string[]): Promise<void> {
+    const unknown = await remote.loadPackages(["micropip"]);
+    if (unknown.length > 0) {
+      throw new RemoteMediaError(
+        `${packages.join(", ")} cannot be installed: the Pyodide at ${this.#pyodideUrl()} lacks micropip`,
+        { code: "load" },
+      );
+    }
+    const indexUrls = (this.#options.indexUrls ?? []).map(indexOf);
+    await remote.ask({ type: "install", packages, indexUrls });
+  }
+
+  #asset(name: keyof typeof ASSETS): AssetRequest {
+    const { url, file, sha256, size } = ASSETS[name];
+    const base = this.#options.baseUrl;
+    return { name, url: base === undefined ? url.href : new URL(file, folder(base)).href, sha256, size };
+  }
+
+  #pyodideUrl(): string {
+    return folder(this.#options.pyodideUrl ?? CDN).href;
+  }
+}
