@@ -26,7 +26,7 @@ function quanta(n) {
       capture.read(block, 0, ready);
       play.push(block, ready);
     }
-    if (n % 5000 === 2500) play.clear();
+    if (n % 5000 === 2500) play.clear(n % 10000 === 2500 ? 0 : 480);
     player.process(out, 128, frame);
     frame += 128;
   }

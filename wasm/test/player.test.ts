@@ -134,7 +134,7 @@ describe("underrun", () => {
     for (let i = 0; i < 4000; i++) {
       const r = next();
       if (r < 0.3) desk.write(Math.min(desk.ring.room(), (next() * 700) | 0), (k) => sine(k) * 0.9);
-      else if (r < 0.31) desk.ring.clear();
+      else if (r < 0.31) desk.ring.clear(next() < 0.5 ? 0 : Math.floor(next() * 3000));
       else if (r < 0.315) desk.player.clear();
       else if (r < 0.32) desk.ring.overrun(1 + ((next() * 100) | 0));
       desk.play(1 + ((next() * 200) | 0), 1, 1 + ((next() * 3) | 0));
@@ -260,6 +260,87 @@ describe("interrupt", () => {
     desk.play(128, 4);
     expect(desk.heard.every((x) => x === 0)).toBe(true);
     expect(desk.ring.counters()).toMatchObject({ cleared: 500, idle: 640 });
+  });
+});
+
+describe("interrupt with a fade", () => {
+  const raised = (n: number, i: number) => (1 + Math.cos((Math.PI * (i + 1)) / n)) / 2;
+
+  test.each([128, 100])("what is left is played under a raised cosine, then there is silence (quantum of %i)", (quantum) => {
+    const desk = new Desk({ live: false, lead: 128 });
+    desk.write(8000);
+    desk.play(quantum, 4);
+    const from = desk.heard.length;
+    desk.ring.clear(960);
+    desk.play(quantum, 12);
+    for (let i = 0; i < 960; i++) expect(desk.heard[from + i]).toBeCloseTo(sine(from + i) * raised(960, i), 6);
+    expect(desk.heard.slice(from + 960).every((x) => x === 0)).toBe(true);
+    expect(desk.largestStep()).toBeLessThanOrEqual(STEEPEST + 1e-6);
+    expect(desk.ring.counters()).toMatchObject({ filled: 0, cleared: 8000 - from - 960, underrun: 0 });
+    desk.check();
+  });
+
+  test("it is no longer than what is left, and of a few frames it is as without one", () => {
+    const desk = new Desk({ live: false, lead: 128 });
+    desk.write(512 + 300);
+    desk.play(128, 4);
+    desk.ring.clear(48_000);
+    desk.play(128, 4);
+    for (let i = 0; i < 300; i++) expect(desk.heard[512 + i]).toBeCloseTo(sine(512 + i) * raised(300, i), 6);
+    expect(desk.ring.counters()).toMatchObject({ cleared: 0, read: 812, idle: 512 - 300 });
+    desk.write(2000);
+    desk.play(128, 4);
+    desk.ring.clear(FADE);
+    desk.play(128, 1);
+    expect(desk.heard.slice(-128 + FADE)).toEqual(Array(128 - FADE).fill(0));
+    desk.check();
+  });
+
+  test("what is written later is played after it, and nothing of what was there", () => {
+    const desk = new Desk({ live: false, lead: 128 });
+    desk.write(4000, () => 0.5);
+    desk.play(128, 2);
+    desk.ring.clear(512);
+    desk.write(1000, () => -0.5);
+    desk.play(128, 4);
+    expect(desk.heard.slice(256).every((x) => x >= 0)).toBe(true);
+    desk.play(128, 4);
+    expect(desk.heard.slice(256 + 512 + FADE).every((x) => x === -0.5)).toBe(true);
+    expect(desk.ring.counters()).toMatchObject({ cleared: 4000 - 256 - 512, underrun: 0, idle: 0 });
+  });
+
+  test("a second one lets it go on and takes what came since; without a fade it ends it", () => {
+    const desk = new Desk({ live: false, lead: 128 });
+    desk.write(4000);
+    desk.play(128, 2);
+    desk.ring.clear(1024);
+    desk.play(128, 4);
+    desk.write(1000);
+    desk.ring.clear(1024);
+    desk.play(128, 4);
+    for (let i = 0; i < 1024; i++) expect(desk.heard[256 + i]).toBeCloseTo(sine(256 + i) * raised(1024, i), 6);
+    expect(desk.ring.counters()).toMatchObject({ cleared: 5000 - 256 - 1024, filled: 0 });
+    desk.write(4000);
+    desk.play(128, 3);
+    desk.ring.clear(1024);
+    desk.play(128, 4);
+    desk.ring.clear();
+    desk.play(128);
+    expect(desk.heard.slice(-128 + FADE)).toEqual(Array(128 - FADE).fill(0));
+    expect(desk.largestStep()).toBeLessThanOrEqual(STEEPEST + 1 / FADE);
+    desk.check();
+  });
+
+  test("it stops in front of a gap", () => {
+    const desk = new Desk({ live: false, lead: 128 }, { capacity: 2048 });
+    desk.write(2048);
+    desk.write(100);
+    desk.play(128, 12);
+    desk.ring.clear(1024);
+    desk.play(128, 8);
+    for (let i = 0; i < 512; i++) expect(desk.heard[1536 + i]).toBeCloseTo(sine(1536 + i) * raised(512, i), 6);
+    expect(desk.ring.counters()).toMatchObject({ cleared: 0, overrun: 100, filled: 0 });
+    desk.check();
   });
 });
 

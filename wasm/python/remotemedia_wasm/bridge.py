@@ -137,7 +137,8 @@ class Bridge:
     async def _interrupt(self, request: protocol.Interrupt, _: object) -> protocol.Interrupted:
         session = self._live.open_session()
         async with self._interrupting:  # so that the next generation is known
-            nodes = list(reached(session.plan, request.from_))
+            behind = reached(session.plan, request.from_)
+            nodes = [node for node in session.plan.graph.order if node in behind]
             # All of this, and the session's own part, before anything else has a turn.
             self._pump.interrupt(nodes, session.generation + 1)
             self._connections.clear(nodes, request.fade_ms)
