@@ -182,7 +182,7 @@ def test_calls_in_the_wrong_state_say_what_to_do(site: Site, open_page: Open) ->
         "send: the pipeline is not running: call start() first",
         "connect: the pipeline is not running: call start() first",
         "start: the pipeline is running: call stop() first",
-        "no node 'eco' to send to; did you mean 'echo'?",
+        "there is no node 'eco'; did you mean 'echo'?",
         "this session's input was finished: it takes no more data",
         "start: the pipeline is closed: load it again",
         "metrics: the pipeline is closed: load it again",

@@ -3,9 +3,11 @@
 import { AudioHost } from "./audio.ts";
 import { BootProgress } from "./boot-progress.ts";
 import type { Attached, Owner } from "./connection.ts";
+import { Connections } from "./connections.ts";
 import { Control } from "./control.ts";
 import type { Data, Packet } from "./data.ts";
 import { RemoteMediaError, fromInfo, messageOf } from "./errors.ts";
+import { Events } from "./events.ts";
 import { playFile } from "./file.ts";
 import { checkIsolation } from "./isolation.ts";
 import { Loader } from "./loader.ts";
@@ -14,8 +16,7 @@ import type { Manifest } from "./manifest-source.ts";
 import { Losses, ringMetrics } from "./measure.ts";
 import { connectElement, connectMicrophone, connectStream } from "./microphone.ts";
 import { Outputs } from "./outputs.ts";
-import type { GraphInfo, Happened, Interrupted, Metrics, RecordOptions } from "./protocol.generated.ts";
-import { AsyncQueue } from "./queue.ts";
+import type { GraphInfo, Interrupted, Metrics, RecordOptions } from "./protocol.generated.ts";
 import { connectRecorder } from "./recorder.ts";
 import { Recordings } from "./recording.ts";
 import type { Remote } from "./remote.ts";
@@ -28,7 +29,6 @@ import type {
 } from "./types.ts";
 import { encodeData } from "./wire/index.ts";
 
-const MAX_EVENTS = 1_024;
 /** Restarts within `RESTART_WINDOW_MS` before the pipeline gives up. */
 const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
@@ -40,21 +40,19 @@ export class Pipeline implements PipelineApi {
   #manifest: Manifest;
   #source: string;
   #graph!: GraphInfo;
-  #state: PipelineState = "loaded";
   #remote!: Remote;
   #started: StartOptions = {};
   #recording: SessionRecording | null = null;
   #restarts: number[] = [];
   #restarted = 0;
-  #nextConnection = 1;
   #turn: Promise<unknown> = Promise.resolve();
   readonly #options: LoadOptions;
   readonly #link: LinkKind;
   readonly #linkReason: string;
-  readonly #connections = new Map<string, Attached>();
-  readonly #events = new AsyncQueue<PipelineEvent>();
-  readonly #losses = new Losses((message) => this.#tell({ kind: "warning", message }));
+  readonly #events = new Events();
+  readonly #losses = new Losses((message) => this.#events.tell({ kind: "warning", message }));
   readonly #loader: Loader;
+  readonly #connections: Connections;
   readonly #control = new Control(() => this.#remote);
   readonly #recordings = new Recordings(() => this.#remote);
   readonly #audio: AudioHost;
@@ -88,7 +86,11 @@ export class Pipeline implements PipelineApi {
     this.#link = shared && wanted ? "shared" : "transferred";
     this.#linkReason = shared ? (wanted ? "" : "the page asked for it (sharedMemory: false)") : [reason, fix].filter(Boolean).join(": ");
     this.#loader = new Loader(options, this.#link === "shared");
-    this.#audio = new AudioHost(options.audioContext, (event) => this.#tell(event));
+    const tell = (event: PipelineEvent): void => this.#events.tell(event);
+    this.#audio = new AudioHost(options.audioContext, tell);
+    this.#connections = new Connections(this.#audio, {
+      shared: this.#link === "shared", remote: () => this.#remote, tell, finish: () => this.finish(),
+    });
   }
 
   /** The loaded graph; where it was changed while it ran, the one that runs. */
@@ -102,7 +104,7 @@ export class Pipeline implements PipelineApi {
   }
 
   get state(): PipelineState {
-    return this.#state;
+    return this.#events.state;
   }
 
   /** How samples travel between the audio thread and the worker. */
@@ -125,7 +127,7 @@ export class Pipeline implements PipelineApi {
   /** Open all nodes. Raises the error of a node that cannot open. */
   start(options: StartOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
-      this.#refuse("start", "running", "restarting", "failed", "closed");
+      this.#events.refuse("start", "running", "restarting", "failed", "closed");
       this.#outputs.open();
       const { record = false } = options;
       const begun = record === false ? null : this.#recordings.prepare(record === true ? {} : record);
@@ -137,7 +139,7 @@ export class Pipeline implements PipelineApi {
         throw error;
       }
       this.#recording = begun?.recording ?? null;
-      this.#become("running");
+      this.#events.become("running");
     });
   }
 
@@ -149,23 +151,22 @@ export class Pipeline implements PipelineApi {
   /** Disconnect everything and close all nodes; what is in flight is dropped. It can be started again. */
   stop(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#state !== "running" && this.#state !== "finished") return;
-      await this.#disconnectAll();
+      if (this.state !== "running" && this.state !== "finished") return;
+      await this.#connections.abandon();
       this.#remote.watch(false);
       await this.#remote.ask({ type: "stop" });
       this.#outputs.end();
       this.#control.end();
-      this.#become("stopped");
+      this.#events.become("stopped");
     });
   }
 
   /** End of input; resolves when all tails are out and read. Raises what broke the session. */
   async finish(): Promise<void> {
-    this.#refuse("finish", ...IDLE);
-    const feeding = [...this.#connections.values()].filter(({ feeds }) => feeds);
-    await Promise.all(feeding.map((connection) => connection.disconnect()));
+    this.#events.refuse("finish", ...IDLE);
+    await this.#connections.endInput();
     await this.#remote.ask({ type: "finish" });
-    if (this.#state === "running") this.#become("finished");
+    if (this.state === "running") this.#events.become("finished");
   }
 
   /**
@@ -173,7 +174,7 @@ export class Pipeline implements PipelineApi {
    * `from` only what is in that node and behind it, and the speakers that play it; all else goes on.
    */
   async interrupt({ from, fadeMs = 0 }: InterruptOptions = {}): Promise<void> {
-    this.#refuse("interrupt", ...IDLE);
+    this.#events.refuse("interrupt", ...IDLE);
     await this.#remote.askFirst<Interrupted>({ type: "interrupt", from: from ?? null, fadeMs }, ({ generation, nodes }) => {
       this.#outputs.drop(generation, nodes);
     });
@@ -181,9 +182,9 @@ export class Pipeline implements PipelineApi {
 
   /** Let go of everything: worker, microphone, AudioContext. */
   async close(): Promise<void> {
-    if (this.#state === "closed") return;
-    this.#become("closed");
-    await this.#disconnectAll();
+    if (this.state === "closed") return;
+    this.#events.become("closed");
+    await this.#connections.abandon();
     (this.#remote as Remote | undefined)?.terminate();
     this.#outputs.end();
     this.#control.end();
@@ -203,7 +204,7 @@ export class Pipeline implements PipelineApi {
     await this.stop();
     const manifest = options.manifest === undefined ? this.#manifest : await readManifest(options.manifest, this.#options.name);
     await this.#inTurn(async () => {
-      this.#refuse("reload", "running", "restarting", "failed", "closed");
+      this.#events.refuse("reload", "running", "restarting", "failed", "closed");
       const source = options.source ?? this.#source;
       if (options.source !== undefined && source !== "") await this.#remote.ask({ type: "define", source });
       this.#graph = await this.#loader.give(this.#remote, manifest, "load");
@@ -249,7 +250,7 @@ export class Pipeline implements PipelineApi {
 
   /** Put data in; resolves, to its sequence number, when there was room. */
   async send(data: Data, options: { to?: string } = {}): Promise<number> {
-    this.#refuse("send", ...IDLE);
+    this.#events.refuse("send", ...IDLE);
     return this.#remote.ask<number>({ type: "send", to: options.to ?? null }, encodeData(data));
   }
 
@@ -293,12 +294,12 @@ export class Pipeline implements PipelineApi {
 
   /** Counts, latencies and the state of every ring. */
   async metrics(): Promise<PipelineMetrics> {
-    this.#refuse("metrics", "restarting", "failed", "closed");
+    this.#events.refuse("metrics", "restarting", "failed", "closed");
     const [session, { rings, memoryBytes }] = await Promise.all([
       this.#remote.ask<Metrics & { unread: number }>({ type: "metrics" }),
       this.#remote.counters(),
     ]);
-    const measured = ringMetrics(rings, this.#connections);
+    const measured = ringMetrics(rings, this.#connections.all);
     this.#losses.look(measured, session.unread);
     return { ...session, rings: measured, memoryBytes, link: this.#link, restarts: this.#restarted };
   }
@@ -307,13 +308,13 @@ export class Pipeline implements PipelineApi {
 
   /** Switch a node: `bypass`, its input goes on in place of its output; `disabled`, it is lost. */
   async setNode(node: string, state: NodeState): Promise<void> {
-    this.#refuse("setNode", ...IDLE);
+    this.#events.refuse("setNode", ...IDLE);
     await this.#control.setNode(node, state);
   }
 
   /** Change parameters of a node, between two packets. Raises `params` where the node must be replaced for that: see `apply`. */
   async setParams(node: string, params: Record<string, unknown>): Promise<void> {
-    this.#refuse("setParams", ...IDLE);
+    this.#events.refuse("setParams", ...IDLE);
     const all = await this.#control.setParams(node, params);
     const nodes = this.#graph.nodes.map((one) => (one.id === node ? { ...one, params: all } : one));
     this.#graph = { ...this.#graph, nodes };
@@ -324,10 +325,10 @@ export class Pipeline implements PipelineApi {
    * changes nothing.
    */
   async apply(manifest: ManifestSource): Promise<void> {
-    this.#refuse("apply", ...IDLE);
+    this.#events.refuse("apply", ...IDLE);
     const next = await readManifest(manifest, this.#options.name);
     await this.#inTurn(async () => {
-      this.#refuse("apply", ...IDLE);
+      this.#events.refuse("apply", ...IDLE);
       this.#graph = await this.#loader.give(this.#remote, next, "apply");
       this.#control.changed();
       this.#manifest = next;
@@ -336,19 +337,19 @@ export class Pipeline implements PipelineApi {
 
   /** Put data in at "node:port": into an input, or behind an output as if the node had given it. */
   async publish(place: string, data: Data): Promise<void> {
-    this.#refuse("publish", ...IDLE);
+    this.#events.refuse("publish", ...IDLE);
     await this.#control.publish(place, data);
   }
 
   /** See every packet at "node:port", without slowing it down: who reads too slowly misses the oldest. */
   async subscribe(place: string, options: SubscriptionOptions = {}): Promise<Subscription> {
-    this.#refuse("subscribe", ...IDLE);
+    this.#events.refuse("subscribe", ...IDLE);
     return this.#control.subscribe(place, options);
   }
 
   /** Record what goes in and comes out from now on, to be replayed natively. */
   async record(options: RecordingOptions = {}): Promise<SessionRecording> {
-    this.#refuse("record", ...IDLE);
+    this.#events.refuse("record", ...IDLE);
     return this.#recordings.start(options);
   }
 
@@ -372,12 +373,12 @@ export class Pipeline implements PipelineApi {
         else this.#control.push(subscription, frame);
       },
       onRecorded: (recording, content) => this.#recordings.push(recording, content),
-      onHappened: (event) => this.#tell(eventOf(event)),
+      onHappened: (event) => this.#events.happened(event),
       onEnded: ({ error }) => {
         this.#outputs.end(error === null ? undefined : fromInfo(error));
         if (error !== null) this.#fail(fromInfo(error));
       },
-      onHung: (message) => this.#tell({ kind: "hung", message, node: null }),
+      onHung: (message) => this.#events.tell({ kind: "hung", message, node: null }),
       onDeath: (reason) => void this.#restart(reason),
     });
     this.#graph = await this.#loader.fill(this.#remote, this.#manifest, this.#source, progress);
@@ -394,38 +395,19 @@ export class Pipeline implements PipelineApi {
   }
 
   async #connect<C extends Attached>(make: (owner: Owner) => Promise<C>): Promise<C> {
-    this.#refuse("connect", "loaded", "stopped", "finished", "restarting", "failed", "closed");
-    const id = `c${this.#nextConnection++}`;
-    const owner: Owner = {
-      id,
-      audio: this.#audio,
-      shared: this.#link === "shared",
-      remote: () => this.#remote,
-      tell: (event) => this.#tell(event),
-      finish: () => this.finish(),
-      forget: () => {
-        this.#connections.delete(id);
-        this.#remote.release(id);
-      },
-    };
-    const connection = await make(owner);
-    this.#connections.set(id, connection);
-    if ((this.#state as PipelineState) === "closed") {
+    this.#events.refuse("connect", "loaded", "stopped", "finished", "restarting", "failed", "closed");
+    const connection = await this.#connections.add(make);
+    if (this.state === "closed") {
       await connection.disconnect(true);
       throw new RemoteMediaError("the pipeline was closed meanwhile", { code: "state" });
     }
     return connection;
   }
 
-  async #disconnectAll(): Promise<void> {
-    await Promise.allSettled([...this.#connections.values()].map((connection) => connection.disconnect(true)));
-    this.#connections.clear();
-  }
-
   /** The worker is gone: another one goes on with the same manifest and the same rings. */
   async #restart(reason: string): Promise<void> {
-    if (this.#state === "closed" || this.#state === "failed") return;
-    const wasRunning = this.#state === "running";
+    if (this.state === "closed" || this.state === "failed") return;
+    const wasRunning = this.state === "running";
     const now = Date.now();
     this.#restarts = [...this.#restarts.filter((time) => now - time < RESTART_WINDOW_MS), now];
     if (this.#restarts.length > MAX_RESTARTS) {
@@ -433,57 +415,32 @@ export class Pipeline implements PipelineApi {
       return;
     }
     this.#restarted += 1;
-    this.#become("restarting", reason);
-    this.#tell({ kind: "restart", message: `the worker is started again: ${reason}` });
+    this.#events.become("restarting", reason);
+    this.#events.tell({ kind: "restart", message: `the worker is started again: ${reason}` });
     try {
       await this.#boot();
-      if ((this.#state as PipelineState) !== "restarting") {
+      if (this.state !== "restarting") {
         this.#remote.terminate();
         return;
       }
       if (wasRunning) {
         await this.#startSession();
         await this.#control.resume();
-        for (const connection of this.#connections.values()) await connection.attach();
+        await this.#connections.attach();
       }
-      this.#become(wasRunning ? "running" : "stopped");
+      this.#events.become(wasRunning ? "running" : "stopped");
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(messageOf(error)));
     }
   }
 
   #fail(error: Error): void {
-    if (this.#state === "closed") return;
+    if (this.state === "closed") return;
     this.#outputs.end(error);
     this.#control.end();
-    this.#become("failed", error.message);
-    void this.#disconnectAll();
+    this.#events.become("failed", error.message);
+    void this.#connections.abandon();
     this.#remote.terminate(error.message);
-  }
-
-  #become(state: PipelineState, message = ""): void {
-    if (this.#state === state) return;
-    this.#state = state;
-    this.#tell({ kind: "state", state, message });
-  }
-
-  #tell(event: PipelineEvent): void {
-    this.#events.push(event);
-    if (this.#events.length > MAX_EVENTS) this.#events.shift();
-  }
-
-  #refuse(what: string, ...states: readonly PipelineState[]): void {
-    if (!states.includes(this.#state)) return;
-    const why: Record<PipelineState, string> = {
-      loaded: "the pipeline is not running: call start() first",
-      stopped: "the pipeline is stopped: call start() first",
-      running: "the pipeline is running: call stop() first",
-      finished: "the input is finished: stop() and start() it again",
-      restarting: "the worker is being started again: wait for the state event",
-      failed: "the pipeline failed: load it again",
-      closed: "the pipeline is closed: load it again",
-    };
-    throw new RemoteMediaError(`${what}: ${why[this.#state]}`, { code: "state" });
   }
 
   /** One after the other: a stop that comes during a start waits for it. */
@@ -492,10 +449,4 @@ export class Pipeline implements PipelineApi {
     this.#turn = result.catch(() => undefined);
     return result;
   }
-}
-
-function eventOf(event: Happened): PipelineEvent {
-  const { kind, node, port, sequence, error, message } = event;
-  if (error !== null) return { kind: "error", error: fromInfo(error), node, port, sequence };
-  return { kind: "session", what: kind, message, node, port };
 }
