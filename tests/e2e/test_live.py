@@ -164,8 +164,9 @@ def fragile(data):
             let last;
             for await (const { data } of seen) if (data.frames === 7) break;
             last = await window.nextOf(pipeline, ({ node, data }) => node === "louder" && data.frames === 7);
+            const { params } = pipeline.graph.nodes.find(({ id }) => id === "louder");
             await pipeline.close();
-            return { told: events.filter(({ what }) => what === "recording"), loud: last.data.samples[0] };
+            return { told: events.filter(({ what }) => what === "recording"), loud: last.data.samples[0], params };
         }""",
         {
             "version": "v1",
@@ -184,6 +185,7 @@ def fragile(data):
     large = Recording(site.posted["/large"])
     assert [record.kind for record in large].count("sent") >= 30
     assert answer["loud"] == pytest.approx(0.1)
+    assert answer["params"] == {"gain_db": -20}
 
 
 # -- changed while audio runs ------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // The control bus of a running session: what the page switches, puts in, and looks at.
 import type { Data, Packet } from "./data.ts";
+import type { GraphInfo } from "./protocol.generated.ts";
 import { AsyncQueue } from "./queue.ts";
 import type { Remote } from "./remote.ts";
 import type { NodeState, Subscription, SubscriptionOptions } from "./types.ts";
@@ -24,6 +25,11 @@ export class Control {
 
   constructor(remote: () => Remote) {
     this.#remote = remote;
+  }
+
+  /** What was given to `setParams`, by node. */
+  get params(): ReadonlyMap<string, Record<string, unknown>> {
+    return this.#params;
   }
 
   async setNode(node: string, state: NodeState): Promise<void> {
@@ -60,18 +66,21 @@ export class Control {
     this.#watched.get(name)?.frames.push(frame);
   }
 
-  /** Another manifest runs now: it says what the parameters are. */
-  changed(): void {
+  /** Another manifest runs now, with these nodes: it says what their parameters are. */
+  changed({ nodes }: GraphInfo): void {
     this.#params.clear();
+    for (const node of this.#states.keys()) if (!nodes.some(({ id }) => id === node)) this.#states.delete(node);
   }
 
-  /** Another worker runs the session now. */
+  /** Another worker runs the session now: give it all but `params`. */
   async resume(): Promise<void> {
     const remote = this.#remote();
-    for (const [node, params] of this.#params) await remote.ask({ type: "setParams", node, params });
     for (const [node, state] of this.#states) await remote.ask({ type: "setNode", node, state });
     for (const [name, watched] of this.#watched) {
-      await this.#attach(name, watched);
+      await this.#attach(name, watched).catch((error: unknown) => { // its node was taken out of the graph meanwhile
+        this.#watched.delete(name);
+        watched.frames.end(error);
+      });
     }
   }
 

@@ -45,6 +45,8 @@ export class Pipeline implements PipelineApi {
   #recording: SessionRecording | null = null;
   #restarts: number[] = [];
   #restarted = 0;
+  /** The worker is another one than that which was told of changes. */
+  #behind = false;
   #turn: Promise<unknown> = Promise.resolve();
   readonly #options: LoadOptions;
   readonly #link: LinkKind;
@@ -208,7 +210,7 @@ export class Pipeline implements PipelineApi {
       const source = options.source ?? this.#source;
       if (options.source !== undefined && source !== "") await this.#remote.ask({ type: "define", source });
       this.#graph = await this.#loader.give(this.#remote, manifest, "load");
-      this.#control.changed();
+      this.#control.changed(this.#graph);
       this.#manifest = manifest;
       this.#source = source;
     });
@@ -315,9 +317,7 @@ export class Pipeline implements PipelineApi {
   /** Change parameters of a node, between two packets. Raises `params` where the node must be replaced for that: see `apply`. */
   async setParams(node: string, params: Record<string, unknown>): Promise<void> {
     this.#events.refuse("setParams", ...IDLE);
-    const all = await this.#control.setParams(node, params);
-    const nodes = this.#graph.nodes.map((one) => (one.id === node ? { ...one, params: all } : one));
-    this.#graph = { ...this.#graph, nodes };
+    await this.#setParams(node, params);
   }
 
   /**
@@ -330,7 +330,7 @@ export class Pipeline implements PipelineApi {
     await this.#inTurn(async () => {
       this.#events.refuse("apply", ...IDLE);
       this.#graph = await this.#loader.give(this.#remote, next, "apply");
-      this.#control.changed();
+      this.#control.changed(this.#graph);
       this.#manifest = next;
     });
   }
@@ -391,7 +391,18 @@ export class Pipeline implements PipelineApi {
       type: "start", maxLatencyMs: maxLatencyMs ?? null, policy: policy ?? null, record: record ?? null, monitor,
     });
     this.#outputs.begin();
+    if (this.#behind) {
+      for (const [node, params] of this.#control.params) await this.#setParams(node, params);
+      await this.#control.resume();
+    }
+    this.#behind = false;
     this.#remote.watch(true);
+  }
+
+  async #setParams(node: string, params: Record<string, unknown>): Promise<void> {
+    const all = await this.#control.setParams(node, params);
+    const nodes = this.#graph.nodes.map((one) => (one.id === node ? { ...one, params: all } : one));
+    this.#graph = { ...this.#graph, nodes };
   }
 
   async #connect<C extends Attached>(make: (owner: Owner) => Promise<C>): Promise<C> {
@@ -419,13 +430,13 @@ export class Pipeline implements PipelineApi {
     this.#events.tell({ kind: "restart", message: `the worker is started again: ${reason}` });
     try {
       await this.#boot();
+      this.#behind = true;
       if (this.state !== "restarting") {
         this.#remote.terminate();
         return;
       }
       if (wasRunning) {
         await this.#startSession();
-        await this.#control.resume();
         await this.#connections.attach();
       }
       this.#events.become(wasRunning ? "running" : "stopped");

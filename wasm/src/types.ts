@@ -88,7 +88,7 @@ export interface RecordingOptions {
 export interface SessionRecording {
   /** Bytes that have arrived. */
   readonly size: number;
-  /** Complete it. What a worker that died had sent until then is a recording, too. */
+  /** Complete it, before the pipeline is closed. What a worker that died had sent until then is a recording, too. */
   stop(): Promise<Blob>;
 }
 

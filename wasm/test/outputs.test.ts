@@ -142,6 +142,14 @@ describe("an interrupt", () => {
     expect(await read(packets, 2)).toEqual([WINDOW - 2, WINDOW - 1]);
   });
 
+  test("of some nodes leaves what others gave out", async () => {
+    const worker = new Worker();
+    const packets = worker.outputs.read();
+    worker.send(3);
+    worker.outputs.drop(1, ["another"]);
+    expect(await read(packets, 3)).toEqual([0, 1, 2]);
+  });
+
   test("while nobody reads does not let the next reader be flooded", async () => {
     const worker = new Worker();
     const packets = worker.outputs.read();
