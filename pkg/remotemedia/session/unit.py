@@ -42,7 +42,7 @@ class Hooks(NamedTuple):
     """
 
     failed: Callable[[Step, BaseException, int], object]
-    handled: Callable[[Step, BaseException, int], None]
+    handled: Callable[[Step, BaseException, int], object]
     broken: Callable[[BaseException], None]
     told: Callable[[str, str, str, str], None]
     clock: Callable[[], float]
