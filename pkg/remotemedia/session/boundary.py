@@ -42,6 +42,8 @@ class Boundary(Outlet):
 
     Attributes
     ----------
+    live : bool
+        Whether its media are worth nothing when they are old; see `budget`.
     wait : Histogram
         How long the packets that were taken stood in the queue.
     compressed_us : int
@@ -59,6 +61,7 @@ class Boundary(Outlet):
         "ended",
         "entered",
         "inbox",
+        "live",
         "max_depth",
         "overflow",
         "packets",
@@ -93,6 +96,7 @@ class Boundary(Outlet):
         self.max_depth = 0
         self.compressed_us = 0
         self.ended = False
+        self.live = True
         self._senders: deque[tuple[asyncio.Future[None], Packet]] = deque()
         inbox.boundaries.append(self)
 

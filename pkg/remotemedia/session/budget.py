@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from remotemedia.clock import Clock
 from remotemedia.data import Audio, Packet, Video
+from remotemedia.plan import Plan
 from remotemedia.session.boundary import Boundary
 
 CatchUpKind = Literal["drop", "compress"]
@@ -13,13 +14,35 @@ CatchUpKind = Literal["drop", "compress"]
 CATCH_UP: tuple[str, ...] = get_args(CatchUpKind)
 
 _MEDIA = (Audio, Video)
+_LIVE = tuple(kind.media for kind in _MEDIA)
+
+
+def live_nodes(plan: Plan) -> set[str]:
+    """Nodes whose media stem from media that were sent, or from a source, as they came."""
+    formats, entries = plan.formats.inputs, set(plan.entries)
+    found: set[str] = set()
+    for node in plan.graph.order:
+        if plan.placements[node].is_source:
+            found.add(node)
+            continue
+        fed = {edge.target_port for edge in plan.graph.incoming(node) if edge.source in found}
+        for port in plan.graph.nodes[node].inputs:
+            accepted = formats[node, port].formats
+            is_media = accepted is None or any(
+                each.media in ("audio", "video") for each in accepted
+            )
+            if is_media and (port in fed or (node, port) in entries):
+                found.add(node)
+    return found
 
 
 class Budget:
     """Drops audio and video that is older than the latency budget, wherever it is next taken.
 
     So after a stall, of whatever length, what comes is live again at once. Text, events and control
-    are kept: they are few, and what depends on them would go wrong without.
+    are kept: they are few, and what depends on them would go wrong without. So is what is not live:
+    media that a node makes of something else, such as the speech of a text, which may take long to
+    be thought of and longer to be heard (see `live_nodes`).
 
     Parameters
     ----------
@@ -42,7 +65,10 @@ class Budget:
     def drops(self, boundary: Boundary) -> bool:
         """Drop the first packet that waits there if it is too old."""
         packet = boundary.packets[0]
-        if not isinstance(packet.data, _MEDIA) or self.age_us(boundary) <= self.max_us:
+        if (
+            not (boundary.live and isinstance(packet.data, _MEDIA))
+            or self.age_us(boundary) <= self.max_us
+        ):
             return False
         boundary.remove(packet, "late")
         return True

@@ -56,7 +56,7 @@ class CatchUp(Budget):
         """The first packet that waits for the client; None if all of it is held back."""
         first = boundary.packets[0]
         audio = first.data
-        if not isinstance(audio, Audio):
+        if not (boundary.live and isinstance(audio, Audio)):
             return boundary.take()
         key = boundary, audio.stream_id
         age_us = self.age_us(boundary)

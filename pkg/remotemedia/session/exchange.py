@@ -142,6 +142,7 @@ class Exchange:
         router.units = [units[members] for members in plan.islands]
         router.forget(plan.graph.nodes.keys())
         self._set_counts(counts)
+        router.mark_live()
         self._is_done = True
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from remotemedia.node import Node
 from remotemedia.plan import Plan
 from remotemedia.session.async_unit import AsyncUnit, SourceUnit
 from remotemedia.session.boundary import CAPACITY, CLIENT_CAPACITY, Boundary
+from remotemedia.session.budget import live_nodes
 from remotemedia.session.call import can_wake
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.concurrent_unit import ConcurrentUnit
@@ -123,6 +124,15 @@ class Router:
             inboxes.update(dict.fromkeys(members, self.make_inbox(plan, members)))
         for members in plan.islands:
             self.build(plan, members, nodes, inboxes)
+        self.mark_live()
+
+    def mark_live(self) -> None:
+        """Tell the queues whether what they hold is live, now that the plan is this one."""
+        if self._hooks.budget is None:
+            return
+        live = live_nodes(self.plan)
+        for boundary in (*self.queues.edges.values(), *self.queues.outlets.values()):
+            boundary.live = boundary.node in live
 
     def make_inbox(self, plan: Plan, members: tuple[str, ...]) -> Inbox:
         """The inbox of an island."""

@@ -76,8 +76,9 @@ class Session:
     policy : Policy, optional
         Of nodes that the manifest gives none; without `batch`, which changes the plan.
     max_latency_ms : float, optional
-        The latency budget: audio and video that is older, counted from when it was sent, is
-        dropped, so that the session is never behind for longer. Counted as ``late``.
+        The latency budget: live audio and video that is older, counted from when it was sent, is
+        dropped, so that the session is never behind for longer. Counted as ``late``. What a node
+        makes of something else, such as the speech of a text, is not live.
     catch_up : str
         ``drop``: that is all. ``compress``: what waits for the client is played faster before it
         comes to that; see `CatchUp`. Needs `max_latency_ms`.

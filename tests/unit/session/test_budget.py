@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import numpy as np
+import pytest
 
 import remotemedia as rm
 from remotemedia.clock import sleep
+from remotemedia.session.budget import live_nodes
 from remotemedia.testing import VirtualClock
 
 
@@ -113,3 +115,50 @@ async def test_a_tail_is_never_late(clock: VirtualClock) -> None:
         await s.finish()
         got = [packet async for packet in s.outputs()]
     assert [packet.data.frames for packet in got] == [20]
+
+
+@rm.node("TestSpeech", input_caps="text", output_caps="audio(format=F32)")
+class Speech(rm.Node):
+    """Async: thinks for 2 s, then speaks for 1 s in real time, 20 ms blocks."""
+
+    def open(self, ctx: rm.Context) -> None:
+        self.clock = ctx.clock
+
+    async def process(self, text: rm.Text) -> Any:
+        await sleep(self.clock, 2_000_000)
+        for number in range(50):
+            yield block(number)
+            await sleep(self.clock, 20_000)
+
+
+@pytest.mark.parametrize("catch_up", ["drop", "compress"])
+async def test_speech_that_is_made_of_text_is_not_live(catch_up: Any, clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("TestSpeech", id="voice")
+    p.add("PassThrough", id="mic")
+    p.add("Gain", id="mix")
+    p.connect("voice", "mix")
+    async with p.session(clock=clock, max_latency_ms=100, catch_up=catch_up) as s:
+        await s.send(rm.Text("hello"), "voice")
+        await sleep(clock, 5_000_000)
+        await s.send(block(7), "mic")
+        await sleep(clock, 200_000)
+        await s.finish()
+        got = [packet async for packet in s.outputs()]
+        edges = s.metrics().edges
+    assert [packet.node for packet in got] == ["mix"] * 50
+    assert {edge.source: edge.dropped for edge in edges if edge.dropped} == {"mic:out": {"late": 1}}
+
+
+def test_which_nodes_are_live() -> None:
+    p = rm.Pipeline()
+    p.add("AudioChunker", id="mic")
+    p.add("EnergyVAD", id="vad")
+    p.add("TextCollector", id="words")
+    p.add("TestSpeech", id="voice")
+    p.add("Gain", id="quieter")
+    p.add("PassThrough", id="any")
+    p.add("PassThrough", id="behind")
+    p.connect("mic", "vad").connect("words", "voice").connect("voice", "quieter")
+    p.connect("any", "behind")
+    assert live_nodes(p.plan()) == {"mic", "vad", "any", "behind"}
