@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import perf_counter
+from typing import ClassVar
 
 from remotemedia.data import Control, Packet
-from remotemedia.metrics import EdgeMetrics, Histogram
+from remotemedia.metrics import EdgeMetrics, Histogram, add_rows, table_of
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.outlet import Outlet
 
-FOLD = 1023  # a mask: waits that are sorted into their histogram at a time
+FOLD = 1024  # waits that are sorted into their histogram at a time
 CAPACITY = 16  # packets between islands: 320 ms of 20 ms blocks
 CLIENT_CAPACITY = 256  # packets that wait for the client per output port
+_NEVER = -inf  # when a packet was taken that was dropped
 MAX_AHEAD = 256  # control messages that wait ahead of the queue
 
 
@@ -50,8 +53,13 @@ class Boundary(Outlet):
         Media time that was taken out behind it by playing faster, µs; see `CatchUp`.
     """
 
+    is_watched: ClassVar[bool] = False
+    """Whether somebody is told of each packet that comes."""
+
     __slots__ = (
+        "_came",
         "_clock",
+        "_left",
         "_senders",
         "ahead",
         "capacity",
@@ -65,7 +73,6 @@ class Boundary(Outlet):
         "max_depth",
         "overflow",
         "packets",
-        "since",
         "target",
         "wait",
     )
@@ -88,7 +95,8 @@ class Boundary(Outlet):
         self.packets: deque[Packet] = deque()
         self.ahead = 0
         self.wait = Histogram()
-        self.since: deque[float] = deque()  # when each of them came
+        self._came: list[float] = []  # when each came of those that were taken, and of those here
+        self._left: list[float] = []  # when each was taken; both until they are folded
         self._clock = clock
         self.entered = 0
         self.delivered = 0
@@ -103,7 +111,9 @@ class Boundary(Outlet):
     @property
     def full(self) -> bool:
         """Whether a packet would have to wait."""
-        return self.overflow == "block" and self.is_filled
+        return self.overflow == "block" and (
+            bool(self._senders) or len(self.packets) - self.ahead >= self.capacity
+        )
 
     @property
     def is_filled(self) -> bool:
@@ -112,16 +122,24 @@ class Boundary(Outlet):
 
     def offer(self, packet: Packet) -> bool:
         """Take the packet, or lose one as the overflow policy says; False if it has to wait."""
+        packets = self.packets
         if packet.data.__class__ is Control:
             self._put_ahead(packet)
-        elif self._senders or self._filled():
-            if self.overflow == "block":
-                return False
+        elif self._senders or len(packets) - self.ahead >= self.capacity:
+            return self._refuse(packet)
+        else:  # the usual case; `force` written out
             self.entered += 1
-            self._overflow(packet)
-        else:
-            self.entered += 1
-            self._append(packet)
+            now = self._clock()
+            packets.append(packet)
+            self._came.append(now)
+            inbox = self.inbox
+            inbox.arrivals.append(self)
+            if len(packets) > self.max_depth:
+                self.max_depth = len(packets)
+            if self.is_watched:
+                self._watch(packet, now)
+            if inbox.waiters:
+                inbox.wake()
         return True
 
     def force(self, packet: Packet) -> None:
@@ -147,11 +165,16 @@ class Boundary(Outlet):
 
     def take(self) -> Packet:
         """The first packet; makes room for a sender that waits."""
-        self.wait.readings += (self.since[0], self._clock())
-        packet = self._pop()
-        self.delivered += self._removed(packet)
-        if not self.delivered & FOLD:
-            self.wait.fold()
+        packet = self.packets.popleft()
+        inbox, left = self.inbox, self._left
+        left.append(self._clock())
+        inbox.arrivals.remove(self)  # the first, as a rule
+        if self.ahead:
+            self.ahead -= 1
+            inbox.ahead -= 1
+        self.delivered += 1
+        if len(left) >= FOLD:
+            self._fold()
         if self._senders:
             self._let_in()
         return packet
@@ -163,7 +186,13 @@ class Boundary(Outlet):
 
     def clear(self, reason: str) -> None:
         """Drop all that waits, in the queue and in front of it."""
-        self._lose(reason, len(self.packets))
+        if self.packets:
+            dropped = list(self.packets)
+            self.packets.clear()
+            del self._came[len(self._left) :]
+            self.inbox.forget_all(self)
+            self.ahead = 0
+            self._count_dropped(reason, sum(map(self._removed, dropped)))
         while self._senders:
             turn, _packet = self._senders.popleft()
             if not turn.done():
@@ -178,19 +207,13 @@ class Boundary(Outlet):
 
     def remove(self, packet: Packet, reason: str) -> None:
         """Drop one that waits in the queue."""
-        index = next(i for i, other in enumerate(self.packets) if other is packet)
-        if index < self.ahead:
-            self.ahead -= 1
-            self.inbox.ahead -= 1
-        del self.packets[index]
-        del self.since[index]
-        self.inbox.forget(self, index)
-        self._count_dropped(reason, self._removed(packet))
+        self._drop_at(next(i for i, other in enumerate(self.packets) if other is packet), reason)
         if self._senders:
             self._let_in()
 
     def metrics(self, source: str, target: str) -> EdgeMetrics:
         """Its counters, and how long packets waited."""
+        self._fold()
         in_flight = self.entered - self.delivered - sum(self.dropped.values())
         return EdgeMetrics(
             source,
@@ -219,6 +242,14 @@ class Boundary(Outlet):
     def _filled(self) -> bool:
         return len(self.packets) - self.ahead >= self.capacity
 
+    def _refuse(self, packet: Packet) -> bool:
+        """It is full, or others wait already: do what the policy says."""
+        if self.overflow == "block":
+            return False
+        self.entered += 1
+        self._overflow(packet)
+        return True
+
     def _overflow(self, packet: Packet) -> None:
         """Lose what the policy says; the queue is full."""
         policy = self.overflow
@@ -231,29 +262,41 @@ class Boundary(Outlet):
 
     def _append(self, packet: Packet) -> None:
         packets, inbox = self.packets, self.inbox
+        now = self._clock()
         packets.append(packet)
-        self.since.append(self._clock())
+        self._came.append(now)
         inbox.arrivals.append(self)
-        if len(packets) > self.max_depth:
-            self.max_depth = len(packets)
-        if inbox.waiters:
-            inbox.wake()
+        self.max_depth = max(self.max_depth, len(packets))
+        if self.is_watched:
+            self._watch(packet, now)
+        inbox.wake()
 
     def _removed(self, packet: Packet) -> int:
-        """A packet is no longer in the queue; gives how many items it stands for."""
+        """A packet was dropped from the queue; gives how many items it stands for."""
         return 1
+
+    def _watch(self, packet: Packet, now: float) -> None:
+        """A packet has come; where `is_watched`."""
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _pop(self) -> Packet:
-        packet = self.packets.popleft()
-        self.since.popleft()
-        inbox = self.inbox
-        inbox.arrivals.remove(self)  # the first, as a rule
-        if self.ahead:
+    def _drop_at(self, index: int, reason: str) -> None:
+        """Drop the so-many-th that waits in the queue."""
+        packet, inbox = self.packets[index], self.inbox
+        if index < self.ahead:
             self.ahead -= 1
             inbox.ahead -= 1
-        return packet
+        del self.packets[index]
+        if index:
+            del self._came[len(self._left) + index]
+        else:  # as a rule; in a long queue to delete it would take long
+            self._left.append(_NEVER)
+            if len(self._left) >= FOLD:
+                self._fold()
+        inbox.forget(self, index)
+        self._count_dropped(reason, self._removed(packet))
+        if inbox.draining:
+            inbox.wake()
 
     def _put_ahead(self, packet: Packet) -> None:
         self.entered += 1
@@ -261,7 +304,10 @@ class Boundary(Outlet):
             self.remove(self.packets[0], "control")
         self.inbox.retract(packet)
         self.packets.insert(self.ahead, packet)
-        self.since.insert(self.ahead, self._clock())
+        now = self._clock()
+        self._came.insert(len(self._left) + self.ahead, now)
+        if self.is_watched:
+            self._watch(packet, now)
         self.inbox.arrivals.insert(self.inbox.ahead, self)
         self.ahead += 1
         self.inbox.ahead += 1
@@ -279,9 +325,14 @@ class Boundary(Outlet):
                 self._append(packet)
                 turn.set_result(None)
 
-    def _lose(self, reason: str, count: int) -> None:
-        """Drop the first ones."""
-        self._count_dropped(reason, sum(self._removed(self._pop()) for _ in range(count)))
+    def _fold(self) -> None:
+        """Sort the waits of the packets that were taken into their histogram."""
+        count = len(self._left)
+        came, self._came[:count] = self._came[:count], []
+        left, began = table_of(self._left, 1), table_of(came, 1)
+        taken = left[:, 0] > _NEVER
+        left, began = left[taken], began[taken]
+        add_rows([self.wait], (left - began).T.copy(), left[:, 0])
 
     def _count_dropped(self, reason: str, count: int) -> None:
         if count:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from remotemedia.data import Packet
 from remotemedia.metrics import Histogram, SessionMetrics, add_rows, table_of
 from remotemedia.session.outlet import Outlet
 
-_ROWS = 4 * 1024  # readings that are sorted into the histograms at a time
+FULL = 4 * 1024  # readings that are sorted into the histograms at a time
 
 
 class Delay:
@@ -28,37 +27,35 @@ class Delay:
         The clock of `Packet.timestamp_us`, µs: by it the latency is measured.
     several : bool
         Whether packets come by more than one output port.
+
+    Attributes
+    ----------
+    rows : list of float
+        Of each packet that has become ready for the client: the profiling clock and the wall clock
+        then, when it was sent, and its number among what stems from that send. `ClientBoundary`
+        adds to it, and calls `fold` once it is `FULL`.
     """
 
-    __slots__ = ("_first", "_rows", "_sends", "_several", "_total", "_wall", "clock")
+    __slots__ = ("_first", "_total", "clock", "number", "rows", "several", "wall")
 
     def __init__(self, clock: Callable[[], float], wall: Callable[[], int], several: bool) -> None:
         self.clock = clock
-        self._wall = wall
-        self._several = several
-        self._sends = Outlet("", "")  # numbers what stems from one send, whatever the port
+        self.wall = wall
+        self.several = several
+        self.number = Outlet("", "").number  # of what stems from one send, whatever the port
         self._total = Histogram()
         self._first = Histogram()
-        self._rows: list[float] = []
-
-    def note(self, packet: Packet, now: float) -> None:
-        """A packet is ready for the client; `now` is the profiling clock's."""
-        number = packet.sub_sequence
-        if self._several and not number:
-            number = self._sends.number(packet.sequence)
-        rows = self._rows
-        rows += (now, self._wall(), packet.timestamp_us, number)
-        if len(rows) >= _ROWS:
-            self._fold()
+        self.rows: list[float] = []
 
     def metrics(self) -> SessionMetrics:
         """So far."""
-        self._fold()
+        self.fold()
         now = self.clock()
         return SessionMetrics(self._total.timing(now), self._first.timing(now))
 
-    def _fold(self) -> None:
-        table = table_of(self._rows, 4)
+    def fold(self) -> None:
+        """Sort `rows` into the histograms."""
+        table = table_of(self.rows, 4)
         table = table[table[:, 2] > 0]
         ready, wall, sent, number = table.T
         took = (wall - sent) / 1e6

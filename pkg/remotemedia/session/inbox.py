@@ -43,6 +43,8 @@ class Inbox:
         "waiters",
     )
 
+    batches = False
+    """Whether it takes several packets at a time: by `take`."""
     wanted = 1
     """How many packets of one boundary it may wait for."""
 
@@ -97,7 +99,7 @@ class Inbox:
         """Called before the consumer waits for something to change."""
 
     def take(self, boundary: Boundary) -> Packet:
-        """The first packet of that boundary."""
+        """The first packet of that boundary, or several as one."""
         return boundary.take()
 
     def pause(self, draining: list[Boundary]) -> None:
@@ -122,6 +124,11 @@ class Inbox:
                     del self.arrivals[place]
                     return
                 index -= 1
+
+    def forget_all(self, boundary: Boundary) -> None:
+        """A boundary has lost all its packets."""
+        self.arrivals = deque(other for other in self.arrivals if other is not boundary)
+        self.ahead -= boundary.ahead
 
     def retract(self, control: Packet) -> None:
         """Drop what waits that a `CancelSpeculation` takes back: media within its time."""

@@ -58,6 +58,21 @@ class Limited(Boundary):
         self._is_high = False
         self._parts: dict[int, list[Data]] = {}  # by identity of the packet that they are behind
 
+    @property
+    def full(self) -> bool:
+        """Whether a packet would have to wait."""
+        return self.overflow == "block" and self.is_filled
+
+    def offer(self, packet: Packet) -> bool:
+        """As any queue."""
+        if packet.data.__class__ is Control:
+            self._put_ahead(packet)
+        elif self._senders or self._filled():
+            return self._refuse(packet)
+        else:
+            self.force(packet)
+        return True
+
     def _filled(self) -> bool:
         limits = self.limits
         return (
@@ -102,23 +117,33 @@ class Limited(Boundary):
 
     def take(self) -> Packet:
         """The first packet, with what was merged into it."""
-        parts = self._parts.get(id(self.packets[0]))
+        first = self.packets[0]
+        parts = self._parts.get(id(first))
+        more = self._uncount(first) - 1
         packet = super().take()
+        self.delivered += more
+        self._sink()
         return replace(packet, data=merged(parts)) if parts else packet
 
     def _removed(self, packet: Packet) -> int:
+        count = self._uncount(packet)
+        self._sink()
+        return count
+
+    def _uncount(self, packet: Packet) -> int:
         parts = self._parts.pop(id(packet), None) or [packet.data]
         for part in parts:
-            if (
-                part.__class__ is not Control
-            ):  # they are not counted: they have a limit of their own
-                self._count(part, -1)
+            self._count(part, -1)
+        return len(parts)
+
+    def _sink(self) -> None:
         if self._is_high and len(self.packets) <= self._low:
             self._is_high = False
             self._told(self, "low")
-        return len(parts)
 
     def _count(self, data: Data, sign: int) -> None:
+        if isinstance(data, Control):  # it waits ahead, and takes no room
+            return
         self.bytes += sign * size_of(data)
         if isinstance(data, Audio):
             self.held_us += sign * data.duration_us

@@ -19,7 +19,7 @@ from remotemedia.session.budget import live_nodes
 from remotemedia.session.call import can_wake
 from remotemedia.session.chain import Link, Step
 from remotemedia.session.concurrent_unit import ConcurrentUnit
-from remotemedia.session.delay import Delay
+from remotemedia.session.delay import FULL, Delay
 from remotemedia.session.fade import fade_out
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
@@ -414,6 +414,8 @@ class Router:
 class ClientBoundary(Boundary):
     """What waits for the client of one output port; observers see it enter."""
 
+    is_watched = True
+
     __slots__ = ("_delay", "_observers")
 
     def __init__(
@@ -429,9 +431,15 @@ class ClientBoundary(Boundary):
         self._observers = observers
         self._delay = delay
 
-    def _append(self, packet: Packet) -> None:
-        super()._append(packet)
-        self._delay.note(packet, self.since[-1])
+    def _watch(self, packet: Packet, now: float) -> None:
+        delay = self._delay
+        number = packet.sub_sequence
+        if delay.several and not number:
+            number = delay.number(packet.sequence)
+        rows = delay.rows
+        rows += (now, delay.wall(), packet.timestamp_us, number)
+        if len(rows) >= FULL:
+            delay.fold()
         if self._observers.watching:
             self._observers.received(packet)
 

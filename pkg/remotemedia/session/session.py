@@ -310,18 +310,17 @@ class Session:
         accepting = self.accepting(data, to)
         sequence = self._sequence
         self._sequence += 1
-        now_us = self.clock.wall_us()
-        generation = self.router.generation
-        packets = [
-            Packet(data, entry.node, entry.port, sequence, 0, now_us, generation)
-            for entry in accepting
-        ]
+        router, now_us = self.router, self.clock.wall_us()
+        generation = router.generation
+        packets = []
+        for node, port, _caps, _accepts in accepting:
+            packets.append(Packet(data, node, port, sequence, 0, now_us, generation))
         if self._observers.watching:
             self._observers.sent(packets)
         # To all entries at once: none may come too late because another one is full.
         waiting: list[Awaitable[None]] = []
         for packet in packets:
-            ingress = self.router.entry(packet.node, packet.port)
+            ingress = router.entry(packet.node, packet.port)
             if not ingress.offer(packet):
                 waiting.append(ingress.put(packet))
         if waiting:

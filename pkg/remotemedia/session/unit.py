@@ -258,7 +258,8 @@ class Unit:
 
     def _take(self, boundary: Boundary) -> tuple[Packet, Arrival]:
         """The oldest packet of a boundary, now worked on, and where it is for."""
-        self.packet = packet = self.inbox.take(boundary)
+        inbox = self.inbox
+        self.packet = packet = inbox.take(boundary) if inbox.batches else boundary.take()
         if boundary.node:
             return packet, boundary.target
         self.wiring.steps[packet.node].direct += 1  # from the client
@@ -339,7 +340,12 @@ class IslandUnit(Unit):
             return False
         if origin.generation >= self.cut:
             self._deliveries += 1
-            boundary.offer(make_packet(boundary, data, origin, self.generation))
+            sequence = origin.sequence
+            number = boundary.number(sequence)
+            sent_us, generation = origin.timestamp_us, self.generation
+            boundary.offer(
+                Packet(data, boundary.node, boundary.port, sequence, number, sent_us, generation)
+            )
         return True
 
     def drop(self, nodes: Set[str]) -> None:

@@ -155,3 +155,23 @@ async def test_wrong_places(place: str, message: str, clock: VirtualClock) -> No
     async with pipeline("a:PassThrough").session(clock=clock) as s:
         with pytest.raises(AddressError, match=message):
             s.tap(place, print)
+
+
+async def test_an_observer_sees_control_that_passes_ahead(clock: VirtualClock) -> None:
+    class Received(Watch):
+        def sent(self, packets: Sequence[rm.Packet]) -> None:
+            pass
+
+        def received(self, packet: rm.Packet) -> None:
+            self.lines.append(type(packet.data).__name__)
+
+    watch = Received()
+    async with pipeline("a:PassThrough").session(clock=clock) as s:
+        s.observe(watch)
+        for data in (rm.Text("x"), rm.Control("Hint", {"a": 1})):
+            await s.send(data)
+            await sleep(clock, 1_000)
+        assert isinstance((await anext(s.outputs())).data, rm.Control)
+        timings = s.metrics().session
+        assert timings is not None and timings.end_to_end.count == 2
+    assert watch.lines == ["Text", "Control"]

@@ -28,6 +28,8 @@ class BatchInbox(Inbox):
         The session clock.
     """
 
+    batches = True
+
     __slots__ = ("_clock", "_due", "_granted", "_settings", "_timer")
 
     def __init__(self, settings: Batch, clock: Clock) -> None:
