@@ -94,11 +94,16 @@ async def _quiesce(session: Session, exchange: Exchange) -> None:
             async with limit:
                 await exchange.quiesce(tails=not is_last)
             return
-        except TimeoutError:
-            if is_last or not limit.expired:
+        except TimeoutError as error:
+            if not limit.expired:
                 raise
-        async with deadline(session.clock, session.close_timeout_us):
-            await session.router.interrupt(exchange.nodes)
+            if is_last:
+                raise session.hung("the change of the graph", error) from error
+        try:
+            async with deadline(session.clock, session.close_timeout_us):
+                await session.router.interrupt(exchange.nodes)
+        except TimeoutError as error:
+            raise session.hung("the change of the graph", error) from error
 
 
 def _compare(before: Plan, plan: Plan) -> tuple[set[str], set[str]]:

@@ -169,6 +169,9 @@ class Router:
         unit.outputs = outputs_of(wiring)
         self.units.append(unit)
         self._unit_of.update(dict.fromkeys(members, unit))
+        for step in wiring.steps.values():
+            if step.timers is not None:
+                step.timers.release()
         return unit
 
     def wire(
@@ -280,7 +283,6 @@ class Router:
         )
         wakes.ended = True
         step.timers = timers = self.timers.pop(step.id, None) or self.make_timers(step.id)
-        timers.release()
         if step.outer is not None:
             step.outer.wake_at = lambda delay_us: timers.set(delay_us, JOIN)
 

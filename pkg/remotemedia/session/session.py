@@ -276,10 +276,7 @@ class Session:
                 await self.router.interrupt(nodes, round(fade_ms * 1000))
             self._observers.interrupted(self.router.generation, from_node)
         except TimeoutError as error:
-            self._on_broken(error)
-            raise SessionFailedError(
-                f"interrupt: a node ignored its cancellation for {self.close_timeout_us // 1000} ms"
-            ) from error
+            raise self.hung("interrupt", error) from error
 
     # -- data --------------------------------------------------------------------------------
 
@@ -609,13 +606,12 @@ class Session:
         if self._state == "closed":
             raise SessionClosedError("this session is closed")
 
-    def _on_handled(self, step: Step, error: BaseException, sequence: int) -> Event:
-        event = error_event(step.id, type(step.node).__name__, error, sequence)
-        self._log.note(event)
-        return event
+    def _on_handled(self, step: Step, error: BaseException, sequence: int) -> None:
+        self._log.note(error_event(step.id, type(step.node).__name__, error, sequence))
 
     def _on_failure(self, step: Step, error: BaseException, sequence: int) -> None:
-        event = self._on_handled(step, error, sequence)
+        event = error_event(step.id, type(step.node).__name__, error, sequence)
+        self._log.note(event)
         if event.error is None:
             return
         if self._fail_on_error:
@@ -630,6 +626,12 @@ class Session:
         for alert in changed:
             raised = "raised" if stream.alerts & alert else "cleared"
             self.tell("alert", f"{stream.name}: {alert.name} {raised}", "")
+
+    def hung(self, what: str, error: BaseException) -> SessionFailedError:
+        """Break, for a node cannot be stopped; gives what is to be raised."""
+        self._on_broken(error)
+        within_ms = self.close_timeout_us // 1000
+        return SessionFailedError(f"{what}: a node ignored its cancellation for {within_ms} ms")
 
     def on_observer_failed(self, error: Exception) -> None:
         """Note what an observer, a tap or an intercept raised."""

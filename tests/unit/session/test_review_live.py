@@ -906,3 +906,89 @@ async def test_a_node_that_takes_sets_only_says_so(clock: VirtualClock) -> None:
         await s.send(rm.Text("b"), "n:right")
         await s.finish()
         assert [packet.data.text async for packet in s.outputs()] == ["ab"]
+
+
+async def test_a_change_that_cannot_stop_a_node_breaks_the_session(clock: VirtualClock) -> None:
+    p = pipeline("a:TestSlow", a={"stubborn": True, "delay_ms": 60_000})
+    async with p.session(clock=clock) as s:
+        await s.send(rm.Text("x"))
+        await sleep(clock, 1_000)
+        with pytest.raises(SessionFailedError, match="the change of the graph: a node ignored"):
+            await s.bus.apply(pipeline("a:PassThrough"))
+        with pytest.raises(SessionFailedError):
+            await s.send(rm.Text("x"))
+
+
+@rm.node("TestReviewEarly")
+class Early(rm.Node):
+    """Sets a timer when it is opened."""
+
+    class Params(rm.Params, frozen=True):
+        name: str = ""
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        ctx.set_timer(5_000, self.params.name)
+
+    def process(self, text: rm.Text) -> rm.Text:
+        return text
+
+    def wake(self, token: str) -> rm.Text:
+        return rm.Text(f"{self.params.name} woken by {token}")
+
+
+async def test_a_timer_that_runs_out_before_its_node_is_there(clock: VirtualClock) -> None:
+    p = pipeline("a:TestReviewEarly slow:TestSlow", a={"name": "old"}, slow={"delay_ms": 50})
+    async with p.session(clock=clock) as s:
+        await sleep(clock, 10_000)
+        assert waiting(s) == ["old woken by old"]
+        await s.send(rm.Text("x"), "slow")
+        await sleep(clock, 1_000)
+        async with s.bus.edit() as edited:  # which waits for `slow`
+            edited.set_params("a", name="new")
+            edited.add("TestReviewEarly", id="more", name="more")
+            edited.set_params("slow", delay_ms=1)
+        await sleep(clock, 1_000)
+        got = waiting(s)
+        assert {"new woken by new", "more woken by more"} <= set(got)
+        with pytest.raises(NodeError, match="cannot open"):
+            async with s.bus.edit() as edited:
+                edited.set_params("a", name="never")
+                edited.add("TestReviewBroken", id="broken")
+        await sleep(clock, 10_000)
+        assert waiting(s) == []
+
+
+@rm.node("TestReviewBroken")
+class Broken(rm.Node):
+    """Does not open, or does not take a parameter."""
+
+    class Params(rm.Params, frozen=True):
+        opens: bool = False
+        level: int = 0
+
+    live_params = ("level",)
+
+    def open(self, ctx: rm.Context) -> None:
+        if not self.params.opens:
+            raise ValueError("cannot open")
+
+    def process(self, data: rm.Data) -> rm.Data:
+        return data
+
+    def update(self, params: Any) -> None:
+        raise ValueError(f"not {params.level}")
+
+
+async def test_an_update_that_fails_is_told(clock: VirtualClock) -> None:
+    Log.lines.clear()
+    p = pipeline("a:TestReviewBroken t:TestTraced", a={"opens": True})
+    async with p.session(clock=clock) as s:
+        async with s.bus.edit() as edited:
+            edited.set_params("a", level=3)
+            edited.remove("t")
+        assert Log.lines[-1] == "close "
+    errors = [event.message async for event in s.events() if event.kind == "error"]
+    assert ["raised ValueError: not 3" in message for message in errors] == [True]
