@@ -1,6 +1,6 @@
 """The node contract: what a node declares, and what the session calls, in which order.
 
-Life of a node, never two calls at once::
+Life of a node, never two calls at once (but of `process`, if its policy has `max_concurrency`)::
 
     open(ctx) → process(data)* → finish() → close()
                  reset() after an interrupt, reconfigure(ctx) when a format changes

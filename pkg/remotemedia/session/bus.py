@@ -144,6 +144,8 @@ class Bus:
     def set_state(self, node: str, state: State) -> None:
         """Switch a node: ``enabled``, ``bypass`` (its input goes on) or ``disabled`` (it is lost).
 
+        Its timers ring all the same, but nothing comes of what it says then.
+
         Raises
         ------
         AddressError

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -18,7 +19,7 @@ from remotemedia.caps import Caps
 from remotemedia.data import DATA_TYPES, Audio, Data
 from remotemedia.errors import NodeError
 from remotemedia.node import Emit, Node, is_async
-from remotemedia.session.adapter import Adapter, adapted
+from remotemedia.session.adapter import Adapter, adapted, items_of, outputs_of
 from remotemedia.session.chain import Step
 from remotemedia.session.guard import describe, make_guard, refuse
 from remotemedia.session.policies.join import has_process_joined
@@ -132,12 +133,12 @@ def _tapped_before(call: Call, taps: tuple[Callable[[Data], None], ...]) -> Call
 
 def _instead(step: Step, port: Port) -> Call:
     """What is done in the place of a call of a node that is not enabled."""
+    if port.name == WAKE:
+        return _unheard(step, port.process)
     hands_on = step.state == "bypass"
     dropped = step.dropped
 
     def call(data: Data) -> Data | None:
-        if port.name == WAKE:
-            return None
         if hands_on:
             return data
         dropped["disabled"] = dropped.get("disabled", 0) + 1
@@ -145,6 +146,23 @@ def _instead(step: Step, port: Port) -> Call:
 
     async def answer(data: Data) -> Data | None:
         return call(data)
+
+    return answer if is_async(step.node) else call
+
+
+def _unheard(step: Step, wake: Call) -> Call:
+    """A node's own timers ring even if it is not enabled, so that it sets them again."""
+
+    def call(token: Data) -> None:
+        if token.text != JOIN:  # type: ignore[attr-defined]
+            for _ in outputs_of(wake(token)):
+                pass
+
+    async def answer(token: Data) -> None:
+        if token.text != JOIN:  # type: ignore[attr-defined]
+            async with aclosing(items_of(wake(token))) as items:
+                async for _ in items:
+                    pass
 
     return answer if is_async(step.node) else call
 

@@ -992,3 +992,54 @@ async def test_an_update_that_fails_is_told(clock: VirtualClock) -> None:
         assert Log.lines[-1] == "close "
     errors = [event.message async for event in s.events() if event.kind == "error"]
     assert ["raised ValueError: not 3" in message for message in errors] == [True]
+
+
+class Ticking(rm.Node):
+    """Says something every 10 ms."""
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        self.ctx = ctx
+        self.count = 0
+        ctx.set_timer(10_000)
+
+    def process(self, text: rm.Text) -> rm.Text:
+        return text
+
+    def wake(self, token: str) -> Iterator[rm.Text]:
+        self.ctx.set_timer(10_000)
+        self.count += 1
+        yield rm.Text(str(self.count))
+
+
+class TickingAsync(Ticking):
+    """The same, async."""
+
+    async def process(self, text: rm.Text) -> rm.Text:
+        return text
+
+    async def wake(self, token: str) -> AsyncIterator[rm.Text]:
+        for text in Ticking.wake(self, token):
+            yield text
+
+
+rm.node("TestReviewTicking")(Ticking)
+rm.node("TestReviewTickingAsync")(TickingAsync)
+
+
+@pytest.mark.parametrize("state", ["bypass", "disabled"])
+@pytest.mark.parametrize("kind", ["TestReviewTicking", "TestReviewTickingAsync"])
+async def test_timers_survive_a_node_that_is_switched_off(
+    kind: str, state: Any, clock: VirtualClock
+) -> None:
+    async with pipeline(f"n:{kind}").session(clock=clock) as s:
+        await sleep(clock, 15_000)
+        s.bus.set_state("n", state)
+        await sleep(clock, 30_000)
+        assert waiting(s) == ["1"]
+        s.bus.set_state("n", "enabled")
+        await sleep(clock, 20_000)
+        assert waiting(s) == ["5", "6"]
+        assert s.metrics().nodes[0].dropped == {}
