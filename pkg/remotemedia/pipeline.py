@@ -18,7 +18,7 @@ from remotemedia.manifest import Connection, Manifest, NodeSpec, Policy, Queue
 from remotemedia.manifest.document import Source
 from remotemedia.manifest.policy_effects import policy_warnings
 from remotemedia.negotiation import converters_for, negotiate
-from remotemedia.negotiation.handing_on import misfits
+from remotemedia.negotiation.handing_on import passing_through
 from remotemedia.plan import Plan, compile_plan
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Pipeline:
             problems = tuple(each for each in problems if each.message in messages) or tuple(
                 Problem(problem.message, ("connections",)) for problem in left
             )
-        problems = problems or tuple(misfits(self.graph, formats))
+        problems = problems or tuple(passing_through(self.graph, formats)[0])
         if problems:
             raise ManifestError(self._manifest.locate(problems), self._manifest.source)
         more = [*policy_warnings(self.graph), *self._missing_executors()]

@@ -8,8 +8,9 @@ import msgspec
 
 from remotemedia.errors import CapsMismatchError
 from remotemedia.graph import Edge, Graph, GraphNode
+from remotemedia.manifest import Policy
 from remotemedia.negotiation import Formats, Reasoning, negotiate
-from remotemedia.negotiation.handing_on import handing_on, misfits, passing_through
+from remotemedia.negotiation.handing_on import passing_through
 from remotemedia.negotiation.union_find import merge, root
 from remotemedia.node import is_async, is_source
 
@@ -98,13 +99,9 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
         Or nodes with ``on_error: passthrough`` whose input does not fit what is behind them.
     """
     formats = negotiate(graph)
-    problems = formats.problems or tuple(misfits(graph, formats))
-    if problems:
-        raise CapsMismatchError("\n".join(problem.message for problem in problems))
-    unsure = [handing_on(graph, formats, node_id)[1] for node_id in passing_through(graph)]
-    if any(unsure):
-        unproven = formats.unproven.union(*unsure)
-        formats = msgspec.structs.replace(formats, unproven=unproven)
+    if formats.problems:
+        raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
+    formats = checked(graph, formats)
     placements = {node_id: place(node) for node_id, node in graph.nodes.items()}
     outlets: set[tuple[str, str]] = set()
     entries: list[tuple[str, str]] = []
@@ -124,6 +121,29 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
         entries=tuple(entries),
         auto=auto,
     )
+
+
+def checked(graph: Graph, formats: Formats, default: Policy | None = None) -> Formats:
+    """The formats, if nodes that hand on what they fail on can do so; what may not fit is checked.
+
+    Parameters
+    ----------
+    graph : Graph
+    formats : Formats
+    default : Policy, optional
+        Of nodes that have none of their own.
+
+    Raises
+    ------
+    CapsMismatchError
+        Names the nodes that cannot.
+    """
+    problems, unsure = passing_through(graph, formats, default)
+    if problems:
+        raise CapsMismatchError("\n".join(problem.message for problem in problems))
+    if not unsure:
+        return formats
+    return msgspec.structs.replace(formats, unproven=formats.unproven | unsure)
 
 
 def place(node: GraphNode) -> Placement:

@@ -5,10 +5,9 @@ That is what a node does that is bypassed, or fails under ``on_error: passthroug
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from remotemedia.errors import Problem
 from remotemedia.graph import Graph
+from remotemedia.manifest import Policy
 from remotemedia.negotiation.cells import Port
 from remotemedia.negotiation.negotiate import Formats
 
@@ -41,21 +40,30 @@ def handing_on(graph: Graph, formats: Formats, node_id: str) -> tuple[str, froze
     return "", frozenset(unsure)
 
 
-def passing_through(graph: Graph) -> Iterator[str]:
-    """The nodes with ``on_error: passthrough``."""
+def passing_through(
+    graph: Graph, formats: Formats, default: Policy | None = None
+) -> tuple[list[Problem], frozenset[Port]]:
+    """Nodes with ``on_error: passthrough`` that cannot, and inputs that must check what comes.
+
+    Parameters
+    ----------
+    graph : Graph
+    formats : Formats
+    default : Policy, optional
+        Of nodes that have none of their own.
+    """
+    problems: list[Problem] = []
+    unsure: set[Port] = set()
     for node_id, node in graph.nodes.items():
-        if node.inputs and node.spec.policy and node.spec.policy.on_error == "passthrough":
-            yield node_id
-
-
-def misfits(graph: Graph, formats: Formats) -> Iterator[Problem]:
-    """The nodes with ``on_error: passthrough`` whose input cannot go on."""
-    for node_id in passing_through(graph):
-        why, _ = handing_on(graph, formats, node_id)
+        policy = node.spec.policy or default
+        if not node.inputs or policy is None or policy.on_error != "passthrough":
+            continue
+        why, places = handing_on(graph, formats, node_id)
+        unsure |= places
         if why:
-            node = graph.nodes[node_id]
-            yield Problem(
+            message = (
                 f"on_error: passthrough cannot work for {node_id!r} ({node.node_type}): {why}; "
-                "use on_error: drop",
-                ("nodes", node.index, "policy", "on_error"),
+                "give it a policy with on_error: drop"
             )
+            problems.append(Problem(message, ("nodes", node.index, "policy", "on_error")))
+    return problems, frozenset(unsure)

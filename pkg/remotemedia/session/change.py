@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 async def change(session: Session, pipeline: Pipeline) -> None:
     """See `Session.apply`."""
-    plan = pipeline.plan()
+    plan = session.planned(pipeline.plan())
     before = session.plan
     renewed, updated = _compare(before, plan)
     made = [node for node in plan.graph.order if node in renewed or node not in before.graph.nodes]

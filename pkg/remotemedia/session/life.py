@@ -93,6 +93,8 @@ def discover(plan: Plan, node_id: str, node: Node) -> Plan:
     formats = negotiate(graph)
     if formats.problems and not plan.auto:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
+    unproven = formats.unproven | plan.formats.unproven  # a policy may hand on what is no output
+    formats = msgspec.structs.replace(formats, unproven=unproven)
     return msgspec.structs.replace(plan, graph=graph, formats=formats)
 
 

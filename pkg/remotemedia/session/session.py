@@ -31,7 +31,7 @@ from remotemedia.errors import (
 from remotemedia.manifest import Policy
 from remotemedia.metrics import Metrics
 from remotemedia.node import Node
-from remotemedia.plan import Plan
+from remotemedia.plan import Plan, checked
 from remotemedia.session.address import Entry, find_entries, known_node, misfit, refusal
 from remotemedia.session.budget import CATCH_UP, Budget, CatchUpKind
 from remotemedia.session.bus import Bus
@@ -102,7 +102,6 @@ class Session:
         pipeline: Pipeline | None = None,
         health: bool | StreamLimits = False,
     ) -> None:
-        self.plan = plan
         self.close_timeout_us = close_timeout_ms * 1000
         self.clock: Clock = clock or SystemClock()
         self._log = EventLog()
@@ -112,6 +111,7 @@ class Session:
                 "the policy of a session has a batch: say so at the nodes that are to wait for "
                 "several items (policy: {batch: …})"
             )
+        self.plan = plan = self.planned(plan)
         self._pipeline = pipeline.resolved if pipeline is not None else None
         self._bus: Bus | None = None
         self._changing = asyncio.Lock()
@@ -149,6 +149,8 @@ class Session:
             )
         if max_latency_ms is None:
             return None
+        if not max_latency_ms > 0:
+            raise SessionError(f"max_latency_ms is more than 0, not {max_latency_ms!r}")
         max_us = round(max_latency_ms * 1000)
         if catch_up == "drop":
             return Budget(max_us, self.clock)
@@ -494,6 +496,19 @@ class Session:
         async with self._changing:
             self._check_open()
             await change(self, how())
+
+    def planned(self, plan: Plan) -> Plan:
+        """The plan under the policy of the session.
+
+        Raises
+        ------
+        CapsMismatchError
+            It says passthrough, which a node cannot.
+        """
+        formats = checked(plan.graph, plan.formats, self._policy)
+        if formats is plan.formats:
+            return plan
+        return msgspec.structs.replace(plan, formats=formats)
 
     def exchanged(
         self,

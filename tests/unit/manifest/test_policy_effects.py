@@ -11,6 +11,7 @@ import policy_nodes  # noqa: F401 - registers
 import remotemedia as rm
 import session_nodes  # noqa: F401 - registers
 from remotemedia.errors import CapsMismatchError, ManifestError, SessionError
+from remotemedia.manifest import Policy
 from remotemedia.testing import VirtualClock
 
 
@@ -119,8 +120,16 @@ def test_what_cannot_be_passed_through_is_refused() -> None:
     pipeline = rm.Pipeline.load(RESAMPLED)
     with pytest.raises(ManifestError, match=r"6:\d+.*cannot work for 'to16k'.*vad:in accepts"):
         pipeline.validate()
-    with pytest.raises(CapsMismatchError, match="use on_error: drop"):
+    with pytest.raises(CapsMismatchError, match="a policy with on_error: drop"):
         pipeline.plan()
+
+
+def test_what_a_session_says_of_all_nodes_is_looked_at_too() -> None:
+    pipeline = rm.Pipeline.load(RESAMPLED.replace("    policy: {on_error: passthrough}\n", ""))
+    with pytest.raises(CapsMismatchError, match="cannot work for 'to16k'"):
+        pipeline.session(policy=Policy(on_error="passthrough"))
+    own = RESAMPLED.replace("passthrough", "drop")
+    rm.Pipeline.load(own).session(policy=Policy(on_error="passthrough"))
 
 
 async def test_what_may_not_fit_is_looked_at(clock: VirtualClock) -> None:

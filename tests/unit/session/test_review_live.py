@@ -1043,3 +1043,8 @@ async def test_timers_survive_a_node_that_is_switched_off(
         await sleep(clock, 20_000)
         assert waiting(s) == ["5", "6"]
         assert s.metrics().nodes[0].dropped == {}
+
+
+def test_a_latency_budget_is_more_than_nothing() -> None:
+    with pytest.raises(SessionError, match="max_latency_ms is more than 0"):
+        pipeline("a:PassThrough").session(max_latency_ms=0)
