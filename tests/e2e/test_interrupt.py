@@ -56,11 +56,13 @@ BARGE_IN = """async ([source, manifest, rounds, seed]) => {
     const pipeline = await window.load(manifest, { source });
     await pipeline.start();
     let done = 0;  // the last round that was interrupted
+    let held, release;
     const counts = { stale: 0, fresh: {}, interrupted: 0 };
     const reading = (async () => {
         for await (const { node, data } of pipeline.outputs()) {
             if (Number(data.text) <= done) counts.stale += 1;
             else counts.fresh[node] = (counts.fresh[node] ?? 0) + 1;
+            await held;  // so that packets wait in the page, and in the worker
         }
     })();
     const channel = new MessageChannel();
@@ -70,12 +72,15 @@ BARGE_IN = """async ([source, manifest, rounds, seed]) => {
     });
     const sends = [];
     for (let round = 1; round <= rounds; round++) {
-        const items = random() < 0.02 ? 150 : 1 + Math.floor(4 * random());  // now and then more than fit
+        if (random() < 0.5) held = new Promise((resolve) => (release = resolve));
+        const items = random() < 0.05 ? 60 : 1 + Math.floor(4 * random());  // now and then more than fit
         for (let n = 0; n < items; n++) sends.push(pipeline.send(web.text(String(round))));
         const until = performance.now() + 6 * random() * random();
         do await turn(); while (performance.now() < until);
         await pipeline.interrupt();
         done = round;
+        release?.();
+        held = undefined;
     }
     await Promise.all(sends);
     await pipeline.send(web.text(String(rounds + 1)));
