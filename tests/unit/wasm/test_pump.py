@@ -105,7 +105,23 @@ async def test_a_resampled_block_is_not_played_after_an_interrupt() -> None:
     assert len(writer.played) == played
 
 
-async def test_while_one_interrupt_waits_for_a_node_others_are_in_turn() -> None:
+async def test_the_end_of_a_format_and_the_next_are_not_played_after_an_interrupt() -> None:
+    page_ = await running(FORK)
+    writer = Writer(1, 48_000, 480)
+    await page_.did(page.AttachWriter, writer, connection="l", from_="left")
+    await page_.did(protocol.Send, frame(rm.Audio(ramp(1, 160), 16_000)))
+    writer.filled = 480
+    await page_.did(
+        protocol.Send, frame(block(1))
+    )  # the tail of the resampler waits in front of it
+    played = len(writer.played)
+    await page_.did(protocol.Interrupt)
+    writer.drain()
+    await idle()
+    assert len(writer.played) == played
+
+
+async def test_while_one_interrupt_waits_for_a_node_another_one_silences_its_speaker() -> None:
     source = (
         "import remotemedia as rm\n"
         "from remotemedia.session.unit import turn\n"
@@ -114,21 +130,34 @@ async def test_while_one_interrupt_waits_for_a_node_others_are_in_turn() -> None
         "    input_caps = output_caps = 'text'\n"
         "    async def process(self, text):\n"
         "        try:\n"
-        "            for _ in range(10_000): await turn()\n"
+        "            for _ in range(100_000): await turn()\n"
         "        finally:\n"
-        "            for _ in range(20): await turn()\n"
+        "            for _ in range(1_000): await turn()\n"
         "        return text\n"
     )
-    page_ = Page()
-    await page_.did(page.Define, source=source)
-    manifest = {"version": "v1", "nodes": [{"id": "held", "node_type": "PageHeld"}]}
-    await page_.did(protocol.Load, manifest=manifest)
-    await page_.did(protocol.Start)
-    await page_.did(protocol.Send, frame(rm.Text("x")))
-    asked = [page_.post(protocol.Interrupt) for _ in range(3)]
+    manifest = {
+        "version": "v1",
+        "nodes": [
+            {"id": "held", "node_type": "PageHeld"},
+            {"id": "heard", "node_type": "PassThrough"},
+        ],
+    }
+    page_ = await running(manifest, source=source)
+    writer = Writer(1, 48_000, 1 << 20)
+    await page_.did(page.AttachWriter, writer, connection="s", from_="heard")
+    await page_.did(protocol.Send, frame(block(1)), to="heard")
+    await page_.did(protocol.Send, frame(rm.Text("x")), to="held")
+    asked = [page_.post(protocol.Interrupt, from_=node) for node in ("held", "heard", "held")]
     await idle()
-    results = [page_.answered(number).result["generation"] for number in asked]
-    assert results == [1, 2, 3]
+    assert [page_.answered(number) for number in asked] == [None, None, None]
+    assert writer.filled == 0
+    while page_.answered(asked[-1]) is None:
+        await idle()
+    assert [page_.answered(number).result for number in asked] == [
+        {"generation": 1, "nodes": ["held"]},
+        {"generation": 2, "nodes": ["heard"]},
+        {"generation": 3, "nodes": ["held"]},
+    ]
 
 
 async def test_an_interrupt_that_is_wrong_is_refused() -> None:

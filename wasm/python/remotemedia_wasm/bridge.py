@@ -136,8 +136,10 @@ class Bridge:
 
     async def _interrupt(self, request: protocol.Interrupt, _: object) -> protocol.Interrupted:
         session = self._live.open_session()
+        behind = reached(session.plan, request.from_)
+        if self._interrupting.locked():  # silent at once, the rest in turn
+            self._connections.clear(behind, request.fade_ms)
         async with self._interrupting:  # so that the next generation is known
-            behind = reached(session.plan, request.from_)
             nodes = [node for node in session.plan.graph.order if node in behind]
             # All of this, and the session's own part, before anything else has a turn.
             self._pump.interrupt(nodes, session.generation + 1)
