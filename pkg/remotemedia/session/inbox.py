@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from remotemedia.data import Control, Packet
+from remotemedia.data import Audio, Control, Packet
 
 if TYPE_CHECKING:
     from remotemedia.session.boundary import Boundary
@@ -131,7 +131,10 @@ class Inbox:
         self.ahead -= boundary.ahead
 
     def retract(self, control: Packet) -> None:
-        """Drop what waits that a `CancelSpeculation` takes back: media within its time."""
+        """Drop what waits that a `CancelSpeculation` takes back: media within its time.
+
+        Audio that goes beyond it is left to whom the message is for: there is more in it.
+        """
         message = control.data
         if not isinstance(message, Control) or message.message_type != "CancelSpeculation":
             return
@@ -142,9 +145,11 @@ class Inbox:
         for boundary in self.boundaries:
             for packet in list(boundary.packets):
                 data = packet.data
-                inside = data.pts_us is not None and first <= data.pts_us < last
-                of_it = data.stream_id == message.stream_id and not isinstance(data, Control)
-                if inside and of_it:
+                if data.pts_us is None or isinstance(data, Control):
+                    continue
+                lasts_us = data.duration_us if isinstance(data, Audio) else 1
+                inside = first <= data.pts_us and data.pts_us + lasts_us <= last
+                if inside and data.stream_id == message.stream_id:
                     boundary.remove(packet, "speculation")
 
 

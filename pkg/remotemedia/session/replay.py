@@ -191,11 +191,7 @@ class Replay:
         return finished
 
     async def _interrupt(self, generation: int) -> None:
-        """Interrupt as often as had been done by then.
-
-        A mark tells of an interrupt that has ended; what was sent and received while it went on
-        is of its generation already.
-        """
+        """Interrupt as often as had been done by then: what is sent is of the last generation."""
         while self._interrupts and self._interrupts[0].generation <= generation:
             mark = self._interrupts.pop(0)
             await self._settle(mark.generation)

@@ -327,8 +327,20 @@ class Router:
             unit.inbox.open = False
             unit.inbox.wake()
 
-    async def interrupt(self, nodes: Set[str], fade_us: int = 0) -> None:
-        """Drop what is in flight in some nodes; when this returns, it can no longer appear."""
+    async def interrupt(
+        self, nodes: Set[str], fade_us: int = 0, dropped: Callable[[], None] | None = None
+    ) -> None:
+        """Drop what is in flight in some nodes; when this returns, it can no longer appear.
+
+        Parameters
+        ----------
+        nodes : set of str
+            Which.
+        fade_us : int
+            See `Session.interrupt`.
+        dropped : callable, optional
+            Called when it is gone, before anything newer can come.
+        """
         async with self._interrupting:  # a second one starts when the first has settled
             if self._stopped:
                 return
@@ -341,6 +353,8 @@ class Router:
                 unit.generation = self.generation
                 unit.drop(nodes)
             self._clear("interrupt", nodes)
+            if dropped is not None:
+                dropped()
             for outlet, audio, origin in zip(outlets, faded, first, strict=False):
                 if audio is not None and origin is not None:
                     outlet.force(make_packet(outlet, audio, origin, self.generation))

@@ -272,11 +272,14 @@ class Session:
             known_node(self.plan, from_node)
         if not 0 <= fade_ms <= MAX_FADE_MS:
             raise SessionError(f"fade_ms is 0 to {MAX_FADE_MS:,}, not {fade_ms!r}")
+
+        def dropped() -> None:
+            self._observers.interrupted(self.router.generation, from_node)
+
         try:
             async with deadline(self.clock, self.close_timeout_us):
                 nodes = reached(self.plan, from_node)
-                await self.router.interrupt(nodes, round(fade_ms * 1000))
-            self._observers.interrupted(self.router.generation, from_node)
+                await self.router.interrupt(nodes, round(fade_ms * 1000), dropped)
         except TimeoutError as error:
             raise self.hung("interrupt", error) from error
 

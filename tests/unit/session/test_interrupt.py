@@ -17,6 +17,11 @@ from remotemedia.testing import VirtualClock
 from session_nodes import Log, pipeline
 
 
+@pytest.fixture(autouse=True)
+def _log() -> None:
+    Log.lines = []
+
+
 async def read(session: Any) -> list[rm.Packet]:
     return [packet async for packet in session.outputs()]
 

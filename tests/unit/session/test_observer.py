@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 import remotemedia as rm
 from remotemedia.clock import sleep
-from remotemedia.errors import AddressError
+from remotemedia.errors import AddressError, SessionFailedError
 from remotemedia.testing import VirtualClock
 from session_nodes import pipeline, texts
 
@@ -173,5 +174,28 @@ async def test_an_observer_sees_control_that_passes_ahead(clock: VirtualClock) -
             await sleep(clock, 1_000)
         assert isinstance((await anext(s.outputs())).data, rm.Control)
         timings = s.metrics().session
-        assert timings is not None and timings.end_to_end.count == 2
+        assert timings is not None
+        assert timings.end_to_end.count == 2
     assert watch.lines == ["Text", "Control"]
+
+
+async def test_an_interrupt_is_told_before_anything_newer(clock: VirtualClock) -> None:
+    """Not when it has waited for what it cut off: meanwhile there may be newer things."""
+    watch = Watch()
+    p = pipeline("a:PassThrough n:TestSlow", n={"stubborn": True})
+    async with p.session(clock=clock, close_timeout_ms=50) as s:
+        s.observe(watch)
+        await s.send(rm.Text("old"), "n")
+        await sleep(clock, 1_000)
+        interrupting = asyncio.ensure_future(s.interrupt())
+        await sleep(clock, 1_000)
+        await s.send(rm.Text("new"), "a")
+        await sleep(clock, 1_000)
+        assert watch.lines == [
+            "sent n:in=old@0",
+            "interrupted 1 None",
+            "sent a:in=new@1",
+            "received a:out=new",
+        ]
+        with pytest.raises(SessionFailedError):
+            await interrupting
