@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 from remotemedia.clock import deadline
@@ -19,6 +20,7 @@ class AwaitedPolicy(Policed):
 
     def wrap(self, call: Call) -> Call:
         """The call under the policy."""
+        is_one = inspect.iscoroutinefunction(inspect.unwrap(call))
 
         async def policed(data: Data) -> AsyncIterator[Any]:
             attempt = 0
@@ -30,11 +32,16 @@ class AwaitedPolicy(Policed):
                 attempt += 1
                 emitted = False
                 settled = False
-                items = items_of(call(data))
+                items = None if is_one else items_of(call(data))
                 try:
-                    while (item := await self._next(items)) is not _DONE:
-                        emitted = True
-                        yield item
+                    if items is None:
+                        for item in outputs_of(await self._in_time(call(data))):
+                            emitted = True
+                            yield item
+                    else:
+                        while (item := await self._in_time(anext(items, _DONE))) is not _DONE:
+                            emitted = True
+                            yield item
                     settled = True
                     if self.breaker is not None:
                         self.breaker.succeeded()
@@ -52,19 +59,20 @@ class AwaitedPolicy(Policed):
                 finally:
                     if not settled and self.breaker is not None:
                         self.breaker.given_up()
-                    await items.aclose()
+                    if items is not None:
+                        await items.aclose()
                 yield Pause(delay_us)  # whoever calls gives others their turn meanwhile
 
         return policed
 
-    async def _next(self, items: AsyncIterator[Any]) -> Any:
-        """The next item, within the time-out."""
+    async def _in_time(self, waiting: Awaitable[Any]) -> Any:
+        """What is waited for, if it comes within the time-out."""
         if self.limit_us is None:
-            return await anext(items, _DONE)
+            return await waiting
         limit = deadline(self.clock, self.limit_us)
         try:
             async with limit:
-                item = await anext(items, _DONE)
+                item = await waiting
         except TimeoutError as error:
             if not limit.expired:
                 raise  # the node's own
