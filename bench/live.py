@@ -12,7 +12,7 @@
 Delays are of real time on a shared machine: beside the edits stands the same session without any.
 
     .venv/bin/python bench/live.py
-    .venv/bin/python bench/live.py --pyodide       # policies and barge-in, inside Pyodide
+    .venv/bin/python bench/live.py --pyodide       # policies of Pipeline.run, inside Pyodide
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TURNS = 7  # per round
 BLOCK_US = 20_000
 BLOCK = rm.Audio(np.zeros((1, 960), np.float32), 48_000)
 ALL = Policy(timeout_ms=1000, retry=Retry(), circuit_breaker=CircuitBreaker())
-MAX_POLICY_US = 1.0
+MAX_POLICY_US = {"linux": 1.0, "emscripten": 4.0}  # per node; Pyodide is 3 to 4 × slower
 CLOCK = SystemClock()
 
 
@@ -177,7 +177,7 @@ def measure_policies(report: Report, rounds: int, sessions: bool) -> None:
             report.claim(
                 f"time-out, retry and breaker on every node, {way}: more per node",
                 more["p50"],
-                at_most=MAX_POLICY_US if sys.platform != "emscripten" else 5 * MAX_POLICY_US,
+                at_most=MAX_POLICY_US.get(sys.platform, 1.0),
                 unit=" µs",
             )
     report.table(["five nodes", "µs/packet", "with policies", "more per node", "p25–p75"], rows)
@@ -273,9 +273,8 @@ def measure_edits(report: Report, edits: int) -> None:
         now, before = spread(delays[name]), spread(usual[name])
         for what, found in (("without edits", before), ("with edits", now)):
             cells = (f"{found[key]:.3f}" for key in ("p50", "p99", "max"))
-            count = usually_sent if found is before else sent
-            rows.append([f"delay, {kind} branch, {what}", *cells, str(count - len(usual[name]))])
-            rows[-1][-1] = str(count - len(usual[name] if found is before else delays[name]))
+            lost = usually_sent - len(usual[name]) if found is before else sent - len(delays[name])
+            rows.append([f"delay, {kind} branch, {what}", *cells, str(lost)])
         report.body[f"delay_ms: {kind} branch"] = {"without_edits": before, "with_edits": now}
         report.claim(
             f"longest delay of a packet on the {kind} branch less its usual one",

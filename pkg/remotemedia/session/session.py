@@ -207,15 +207,7 @@ class Session:
             self._state = "closed"
             self.router.stop()
             self._closing = asyncio.get_running_loop().create_task(self._close())
-        cancelled: asyncio.CancelledError | None = None
-        while not self._closing.done():
-            try:
-                await asyncio.wait([self._closing])
-            except asyncio.CancelledError as error:
-                cancelled = error  # what has begun is ended first: it does not take long
-        self._closing.result()
-        if cancelled is not None:
-            raise cancelled
+        await _to_its_end(self._closing)
 
     async def _close(self) -> None:
         begin_us = self.clock.now_us()
@@ -234,7 +226,7 @@ class Session:
             for step in self.router.steps.values():
                 for adapter in step.adapters.values():
                     adapter.reset()
-            await self.close_nodes(self._opened)
+            await self._close_all(self._opened)
             self._log.end()
             if self._bus is not None:
                 self._bus.end()
@@ -583,13 +575,17 @@ class Session:
         self.plan = discover(self.plan, node_id, node)
 
     async def close_nodes(self, nodes: dict[str, Node]) -> None:
-        """Close nodes, one after the other; all of them, even if that is cancelled meanwhile."""
+        """Close nodes, one after the other, even if that is cancelled meanwhile."""
+        if nodes:
+            await _to_its_end(asyncio.get_running_loop().create_task(self._close_all(nodes)))
+
+    async def _close_all(self, nodes: dict[str, Node]) -> None:
         while nodes:
             node_id = next(iter(nodes))
             try:
                 await self._close_node(node_id, nodes.pop(node_id))
             except BaseException:
-                await self.close_nodes(nodes)
+                await self._close_all(nodes)
                 raise
 
     def update_node(self, node_id: str, params: object) -> None:
@@ -670,3 +666,16 @@ class Session:
             self.router.release()
             if self._bus is not None:
                 self._bus.end()
+
+
+async def _to_its_end(closing: asyncio.Task[None]) -> None:
+    """Wait for what is closed. A cancellation comes after it: it does not take long."""
+    cancelled: asyncio.CancelledError | None = None
+    while not closing.done():
+        try:
+            await asyncio.wait([closing])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    closing.result()
+    if cancelled is not None:
+        raise cancelled

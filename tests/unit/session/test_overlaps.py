@@ -342,6 +342,23 @@ async def test_a_change_that_is_cancelled_changes_nothing(clock: VirtualClock) -
     assert calls == ["finish", "reset", "process x", "finish"]
 
 
+async def test_a_change_that_is_cancelled_late_closes_what_goes_away(clock: VirtualClock) -> None:
+    async with pipeline("a:TestDawdler b:PassThrough", a={"delay_ms": 1}).session(clock=clock) as s:
+
+        async def edit() -> None:
+            async with s.bus.edit() as edited:
+                edited.remove("a")
+
+        editing = asyncio.ensure_future(edit())
+        await sleep(clock, 1_500)  # a is being closed
+        assert "close a" not in Log.lines
+        editing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await editing
+        assert Log.lines[-1] == "close a"
+        assert s.plan.graph.nodes.keys() == {"b"}
+
+
 async def test_tails_come_once_however_long_a_change_takes(clock: VirtualClock) -> None:
     """`b` does not come to an end within the time-out, after `a` has let out its tail."""
     p = pipeline("a:TestDawdler b:TestDawdler", b={"delay_ms": 60_000})
