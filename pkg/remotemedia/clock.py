@@ -6,8 +6,8 @@ Everything in the core that waits is given a `Clock`, so that a test can put
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import monotonic_ns, time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -45,11 +45,11 @@ class SystemClock:
 
     def now_us(self) -> int:
         """Monotonic time in µs."""
-        return time.monotonic_ns() // 1000
+        return monotonic_ns() // 1000
 
     def wall_us(self) -> int:
         """UTC in µs since 1970."""
-        return time.time_ns() // 1000
+        return time_ns() // 1000
 
     def call_later(self, delay_us: int, callback: Callable[[], None]) -> Timer:
         """Call `callback` from the running loop after `delay_us`.
