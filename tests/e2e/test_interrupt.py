@@ -73,9 +73,9 @@ BARGE_IN = """async ([source, manifest, rounds, seed]) => {
     const sends = [];
     for (let round = 1; round <= rounds; round++) {
         if (random() < 0.5) held = new Promise((resolve) => (release = resolve));
-        const items = random() < 0.05 ? 60 : 1 + Math.floor(4 * random());  // now and then more than fit
+        const items = random() < 0.02 ? 60 : 1 + Math.floor(4 * random());  // now and then more than the page takes
         for (let n = 0; n < items; n++) sends.push(pipeline.send(web.text(String(round))));
-        const until = performance.now() + 6 * random() * random();
+        const until = performance.now() + (items > 4 ? 200 : 6 * random() * random());
         do await turn(); while (performance.now() < until);
         await pipeline.interrupt();
         done = round;
