@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from remotemedia.clock import Clock
 from remotemedia.data import Audio, Packet, Video
+from remotemedia.errors import SessionError
 from remotemedia.plan import Plan
 from remotemedia.session.boundary import Boundary
 
@@ -79,3 +81,33 @@ class Budget:
 
     def _give(self, boundary: Boundary) -> Packet | None:
         return boundary.take()
+
+
+def make_budget(
+    max_latency_ms: float | None,
+    catch_up: str,
+    clock: Clock,
+    told: Callable[[str, str, str, str], None],
+) -> Budget | None:
+    """The budget that a session is given; None if there is none.
+
+    Raises
+    ------
+    SessionError
+        It is no time, or there is no such way to catch up.
+    """
+    if catch_up not in CATCH_UP or (catch_up == "compress" and max_latency_ms is None):
+        raise SessionError(
+            f"catch_up={catch_up!r} and max_latency_ms={max_latency_ms}: catch_up is one of "
+            f"{', '.join(CATCH_UP)}, and 'compress' needs a max_latency_ms, such as 500"
+        )
+    if max_latency_ms is None:
+        return None
+    if not max_latency_ms > 0:
+        raise SessionError(f"max_latency_ms is more than 0, not {max_latency_ms!r}")
+    max_us = round(max_latency_ms * 1000)
+    if catch_up == "drop":
+        return Budget(max_us, clock)
+    from remotemedia.session.catch_up import CatchUp
+
+    return CatchUp(max_us, clock, told)

@@ -44,14 +44,14 @@ async def change(session: Session, pipeline: Pipeline) -> None:
         raise
     gone = {
         node_id: node
-        for node_id, node in session.nodes.items()
+        for node_id, node in session.cast.nodes.items()
         if node_id in renewed or node_id not in plan.graph.nodes
     }
     exchange = Exchange(session.router, plan, renewed, updated)
     try:
         await _quiesce(session, exchange)
         session.check_not_closed()
-        nodes = {**{k: v for k, v in session.nodes.items() if k not in gone}, **new}
+        nodes = {**{k: v for k, v in session.cast.nodes.items() if k not in gone}, **new}
         exchange.carry_out(nodes)
     except BaseException:
         exchange.start()
@@ -62,9 +62,9 @@ async def change(session: Session, pipeline: Pipeline) -> None:
     for node_id, context_of in told.items():
         session.router.steps[node_id].context = context_of
     for node_id in updated:
-        session.update_node(node_id, plan.graph.nodes[node_id].params)
+        session.cast.update(node_id, plan.graph.nodes[node_id].params)
     session.tell("changed", _words(before, plan, renewed, updated), "")
-    await session.close_nodes(gone)
+    await session.cast.close(gone)
 
 
 async def _give_up(session: Session, opened: dict[str, Node]) -> None:
@@ -72,7 +72,7 @@ async def _give_up(session: Session, opened: dict[str, Node]) -> None:
     for timers in session.router.timers.values():
         timers.clear()
     session.router.timers.clear()
-    await session.close_nodes(opened)
+    await session.cast.close(opened)
 
 
 def _set_timer(session: Session, node_id: str, node: Node) -> Callable[..., Timer] | None:

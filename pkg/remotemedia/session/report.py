@@ -64,3 +64,14 @@ def snapshot(
     """A session without boundaries; `ends` are the edges from and to the client."""
     inner = [inner_edge(edge, links.get(edge), steps) for edge in plan.graph.edges]
     return Metrics(node_metrics(plan, steps, now), (*inner, *ends))
+
+
+def conversions(steps: Mapping[str, Step]) -> dict[str, str]:
+    """What the adapters in front of ports do, by ``"node:port"``, in words."""
+    found: dict[str, str] = {}
+    for step in steps.values():
+        for port, adapter in step.adapters.items():
+            said = dict.fromkeys(", then ".join(map(str, c)) for c in adapter.chains.values())
+            if said:
+                found[f"{step.id}:{port}"] = " | ".join(said)
+    return found

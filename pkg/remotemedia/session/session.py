@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -16,7 +15,7 @@ from collections.abc import (
 from contextlib import suppress
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -33,17 +32,20 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan, checked
 from remotemedia.session.address import Entry, find_entries, known_node, misfit, refusal
-from remotemedia.session.budget import CATCH_UP, Budget, CatchUpKind
+from remotemedia.session.budget import CatchUpKind, make_budget
 from remotemedia.session.bus import Bus
+from remotemedia.session.cast import Cast, to_its_end
 from remotemedia.session.chain import Step
 from remotemedia.session.change import change
 from remotemedia.session.drift import StreamAlert, StreamHealth, StreamLimits
 from remotemedia.session.event_log import EventLog
 from remotemedia.session.failure import Event, error_event, notice
-from remotemedia.session.life import context, create_nodes, discover, open_node
+from remotemedia.session.feeding import stream
+from remotemedia.session.life import context, create_nodes, discover
 from remotemedia.session.monitor import StreamMonitor
 from remotemedia.session.observer import Detach, Observer, Observers, Tap
 from remotemedia.session.outputs import Outputs
+from remotemedia.session.report import conversions
 from remotemedia.session.router import Router, reached
 from remotemedia.session.tap import add_tap
 from remotemedia.session.timers import OUT
@@ -115,9 +117,9 @@ class Session:
         self._pipeline = pipeline.resolved if pipeline is not None else None
         self._bus: Bus | None = None
         self._changing = asyncio.Lock()
-        self._budget = self._make_budget(max_latency_ms, catch_up)
-        self.nodes = create_nodes(plan, plan.graph.order)
-        self._opened: dict[str, Node] = {}
+        self._budget = make_budget(max_latency_ms, catch_up, self.clock, self.tell)
+        nodes = create_nodes(plan, plan.graph.order)
+        self.cast = Cast(nodes, self.clock, self.close_timeout_us, self._on_node_failed)
         self._observers = Observers(self.on_observer_failed)
         self._monitor: StreamMonitor | None = None
         if health:
@@ -133,30 +135,13 @@ class Session:
             self.clock,
             self._budget,
         )
-        self.router = Router(plan, self.nodes, hooks, self.clock, self._observers, self._policy)
+        self.router = Router(plan, nodes, hooks, self.clock, self._observers, self._policy)
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._sequence = 0
         self._state = "new"
         self._closing: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._fail_on_error = False
-
-    def _make_budget(self, max_latency_ms: float | None, catch_up: str) -> Budget | None:
-        if catch_up not in CATCH_UP or (catch_up == "compress" and max_latency_ms is None):
-            raise SessionError(
-                f"catch_up={catch_up!r} and max_latency_ms={max_latency_ms}: catch_up is one of "
-                f"{', '.join(CATCH_UP)}, and 'compress' needs a max_latency_ms, such as 500"
-            )
-        if max_latency_ms is None:
-            return None
-        if not max_latency_ms > 0:
-            raise SessionError(f"max_latency_ms is more than 0, not {max_latency_ms!r}")
-        max_us = round(max_latency_ms * 1000)
-        if catch_up == "drop":
-            return Budget(max_us, self.clock)
-        from remotemedia.session.catch_up import CatchUp
-
-        return CatchUp(max_us, self.clock, self.tell)
 
     # -- life --------------------------------------------------------------------------------
 
@@ -207,7 +192,7 @@ class Session:
             self._state = "closed"
             self.router.stop()
             self._closing = asyncio.get_running_loop().create_task(self._close())
-        await _to_its_end(self._closing)
+        await to_its_end(self._closing)
 
     async def _close(self) -> None:
         begin_us = self.clock.now_us()
@@ -226,7 +211,7 @@ class Session:
             for step in self.router.steps.values():
                 for adapter in step.adapters.values():
                     adapter.reset()
-            await self._close_all(self._opened)
+            await self.cast.close_all()
             self._log.end()
             if self._bus is not None:
                 self._bus.end()
@@ -385,21 +370,14 @@ class Session:
         """
         return Outputs(self.router.client, self._budget)
 
-    async def stream(
+    def stream(
         self, source: Iterable[Data] | AsyncIterable[Data], to: str | None = None
     ) -> AsyncGenerator[Packet]:
         """Feed a source and read the outputs at the same time, then finish: the usual form.
 
         An error of the source ends the stream with that error.
         """
-        feeder = asyncio.get_running_loop().create_task(self._feed(source, to))
-        try:
-            async for packet in self.outputs():
-                yield packet
-            await feeder
-        finally:
-            feeder.cancel()
-            await asyncio.wait([feeder])
+        return stream(self, source, to)
 
     def events(self) -> AsyncIterator[Event]:
         """What happens beside the packets, until the session is closed."""
@@ -427,13 +405,7 @@ class Session:
         Those that the plan has are nodes of the graph. By ``"node:port"``; where several streams
         are converted in different ways, all of them.
         """
-        found: dict[str, str] = {}
-        for step in self.router.steps.values():
-            for port, adapter in step.adapters.items():
-                said = dict.fromkeys(", then ".join(map(str, c)) for c in adapter.chains.values())
-                if said:
-                    found[f"{step.id}:{port}"] = " | ".join(said)
-        return found
+        return conversions(self.router.steps)
 
     def observe(self, observer: Observer) -> Detach:
         """Tell somebody of everything that enters and leaves; gives what ends it.
@@ -522,14 +494,12 @@ class Session:
         plan: Plan,
         nodes: dict[str, Node],
         opened: dict[str, Node],
-        gone: Iterable[str],
+        gone: dict[str, Node],
     ) -> None:
         """Another plan runs now."""
-        self._pipeline, self.plan, self.nodes = pipeline.resolved, plan, nodes
+        self._pipeline, self.plan = pipeline.resolved, plan
         self._entries.clear()
-        for node_id in gone:
-            self._opened.pop(node_id, None)
-        self._opened.update(opened)
+        self.cast.exchanged(nodes, opened, gone)
         if self._bus is not None:
             self._bus.exchanged(plan)
 
@@ -558,64 +528,11 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------
 
-    async def _feed(self, source: Any, to: str | None) -> None:
-        try:
-            if hasattr(source, "__aiter__"):
-                async for data in source:
-                    await self.send(data, to)
-            else:
-                for data in source:
-                    await self.send(data, to)
-            await self.finish()
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            failed = SessionError("the source of the stream was cancelled")
-            failed.__cause__ = error
-            self.router.client.fail(failed)
-        except BaseException as error:
-            self.router.client.fail(error)
-
     async def _open_node(self, node_id: str) -> None:
-        node, step = self.nodes[node_id], self.router.steps[node_id]
+        step = self.router.steps[node_id]
         timers = step.timers.set if step.timers is not None else None
         step.context = context(self.plan, node_id, self.clock, timers)
-        await open_node(node_id, node, step.context)
-        self._opened[node_id] = node
-        self.plan = discover(self.plan, node_id, node)
-
-    async def close_nodes(self, nodes: dict[str, Node]) -> None:
-        """Close nodes, one after the other, even if that is cancelled meanwhile."""
-        if nodes:
-            await _to_its_end(asyncio.get_running_loop().create_task(self._close_all(nodes)))
-
-    async def _close_all(self, nodes: dict[str, Node]) -> None:
-        while nodes:
-            node_id = next(iter(nodes))
-            try:
-                await self._close_node(node_id, nodes.pop(node_id))
-            except BaseException:
-                await self._close_all(nodes)
-                raise
-
-    def update_node(self, node_id: str, params: object) -> None:
-        """Give a node new parameters; what it raises is an event."""
-        node = self.nodes[node_id]
-        try:
-            node.update(params)
-        except Exception as error:
-            self._log.note(error_event(node_id, type(node).__name__, error, self._sequence))
-
-    async def _close_node(self, node_id: str, node: Node) -> None:
-        """Close a node; what it raises is an event."""
-        try:
-            waiting = node.close()
-            if inspect.isawaitable(waiting):
-                async with deadline(self.clock, self.close_timeout_us):
-                    await waiting
-        except Exception as error:
-            self._log.note(error_event(node_id, type(node).__name__, error, self._sequence))
+        self.plan = discover(self.plan, node_id, await self.cast.open(node_id, step.context))
 
     def _check_open(self) -> None:
         self.check_not_closed()
@@ -630,6 +547,9 @@ class Session:
             raise SessionFailedError(f"the session broke: {self._failure}") from self._failure
         if self._state == "closed":
             raise SessionClosedError("this session is closed")
+
+    def _on_node_failed(self, node_id: str, node: Node, error: Exception) -> None:
+        self._log.note(error_event(node_id, type(node).__name__, error, self._sequence))
 
     def _on_handled(self, step: Step, error: BaseException, sequence: int) -> None:
         self._log.note(error_event(step.id, type(step.node).__name__, error, sequence))
@@ -677,16 +597,3 @@ class Session:
             self.router.release()
             if self._bus is not None:
                 self._bus.end()
-
-
-async def _to_its_end(closing: asyncio.Task[None]) -> None:
-    """Wait for what is closed. A cancellation comes after it: it does not take long."""
-    cancelled: asyncio.CancelledError | None = None
-    while not closing.done():
-        try:
-            await asyncio.wait([closing])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    closing.result()
-    if cancelled is not None:
-        raise cancelled
