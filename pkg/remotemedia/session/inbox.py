@@ -7,6 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from remotemedia.data import Audio, Control, Packet
+from remotemedia.data.messages import CancelSpeculation, read_message
+from remotemedia.errors import DataError
 
 if TYPE_CHECKING:
     from remotemedia.session.boundary import Boundary
@@ -136,12 +138,15 @@ class Inbox:
         Audio that goes beyond it is left to whom the message is for: there is more in it.
         """
         message = control.data
-        if not isinstance(message, Control) or message.message_type != "CancelSpeculation":
+        if not isinstance(message, Control):
             return
-        limits = message.value if isinstance(message.value, dict) else {}
-        first, last = limits.get("from_us"), limits.get("to_us")
-        if not (isinstance(first, int) and isinstance(last, int)):
+        try:
+            range_ = read_message(message)
+        except DataError:
+            return  # whoever it is for says so
+        if not isinstance(range_, CancelSpeculation):
             return
+        first, last = range_.from_us, range_.to_us
         for boundary in self.boundaries:
             for packet in list(boundary.packets):
                 data = packet.data

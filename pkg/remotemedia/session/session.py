@@ -21,6 +21,7 @@ import msgspec
 
 from remotemedia.clock import Clock, SystemClock, deadline
 from remotemedia.data import Control, Data, Packet
+from remotemedia.data.messages import read_message
 from remotemedia.errors import (
     SessionClosedError,
     SessionError,
@@ -283,6 +284,8 @@ class Session:
             There is no such node or port, or nothing accepts that type.
         FormatError
             The port accepts other formats of that type; names them and the converter.
+        DataError
+            A control message whose fields are not what its type asks for, or that is too old.
         SessionClosedError, SessionFinishedError, SessionFailedError
             The session takes no more.
         """
@@ -347,6 +350,8 @@ class Session:
         """
         if self._state != "open" or self._failure is not None:
             self._check_open()
+        if data.__class__ is Control:
+            read_message(data, self.clock.wall_us() // 1000)
         entries = self._entries.get(to)
         if entries is None:
             entries = self._entries[to] = find_entries(self.plan, to)

@@ -12,6 +12,7 @@ import policy_nodes  # noqa: F401 - registers
 import remotemedia as rm
 from remotemedia.clock import sleep
 from remotemedia.data import Control
+from remotemedia.errors import DataError
 from remotemedia.manifest import Queue
 from remotemedia.session.boundary import MAX_AHEAD, Boundary
 from remotemedia.session.inbox import Inbox
@@ -323,3 +324,18 @@ async def test_one_that_makes_room_for_several_lets_them_in(clock: VirtualClock)
     assert texts_of([packet.data for packet in made.packets]) == ["1", "2", "3"]
     assert texts_of([made.take().data for _ in range(5)]) == ["1", "2", "3", "y" * 10, "4"]
     await asyncio.gather(*senders)
+
+
+async def test_a_control_message_is_checked_when_it_is_sent(clock: VirtualClock) -> None:
+    p = pipeline("a:PassThrough")
+    now_ms = clock.wall_us() // 1000
+    async with p.session(clock=clock) as s:
+        with pytest.raises(DataError, match=r"from_us must be before to_us, not 9 to 5"):
+            await s.send(Control("CancelSpeculation", {"from_us": 9, "to_us": 5}))
+        with pytest.raises(DataError, match=r"timestamp_ms .* is 1001 ms ago, and at most 1000"):
+            late = rm.CancelSpeculation(1, 5).to_control(timestamp_ms=now_ms - 1001)
+            await s.send(late)
+        await s.send(rm.CancelSpeculation(1, 5).to_control(timestamp_ms=now_ms - 1000))
+        await s.send(Control("something else", {"from_us": "?"}))
+        await s.finish()
+        assert len([packet async for packet in s.outputs()]) == 2
