@@ -280,3 +280,21 @@ def test_errors_say_what_to_do(
         err = err.replace(path, name)
     assert message in err
     assert "Traceback" not in err
+
+
+def test_what_is_no_error_is_noted(speech: Path, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "queue.yaml"
+    path.write_text(
+        """\
+version: v1
+nodes:
+  - {id: gain, node_type: Gain}
+  - {id: vad, node_type: EnergyVAD}
+connections:
+  - {from: gain, to: vad, queue: {capacity: 8, high: 4}}
+"""
+    )
+    assert cli("run", path, "-i", speech, "--record", tmp_path / "take.rmrec") == 0
+    said = capsys.readouterr().err
+    assert "note: gain:out → vad:in: high water, 4 packets" in said
+    assert "skipped" not in said

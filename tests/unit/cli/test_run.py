@@ -448,20 +448,3 @@ def test_metrics_that_cannot_be_written(
     assert "in.wav" in error(capsys)
     assert run(manifest, "-i", recording, "--metrics", tmp_path / "no" / "m.json") == 1
     assert "m.json: No such file or directory" in error(capsys)
-
-
-def test_what_is_no_error_is_noted(tmp_path: Path, recording: Path, capsys: Capture) -> None:
-    text = """\
-version: v1
-nodes:
-  - {id: gain, node_type: Gain}
-  - {id: vad, node_type: EnergyVAD}
-connections:
-  - {from: gain, to: vad, queue: {capacity: 8, high: 4}}
-"""
-    path = write(tmp_path / "q.yaml", text)
-    record = ("--record", tmp_path / "take.rmrec")  # in a live session
-    assert run(path, "-i", recording, *record) == 0
-    said = error(capsys)
-    assert "note: gain:out → vad:in: high water, 4 packets" in said
-    assert "skipped" not in said
