@@ -44,7 +44,7 @@ TURNS = 7  # per round
 BLOCK_US = 20_000
 BLOCK = rm.Audio(np.zeros((1, 960), np.float32), 48_000)
 ALL = Policy(timeout_ms=1000, retry=Retry(), circuit_breaker=CircuitBreaker())
-MAX_POLICY_US = {"linux": 1.0, "emscripten": 4.0}  # per node; Pyodide is 3 to 4 × slower
+MAX_POLICY_US = 1.0  # per node
 CLOCK = SystemClock()
 
 
@@ -177,7 +177,7 @@ def measure_policies(report: Report, rounds: int, sessions: bool) -> None:
             report.claim(
                 f"time-out, retry and breaker on every node, {way}: more per node",
                 more["p50"],
-                at_most=MAX_POLICY_US.get(sys.platform, 1.0),
+                at_most=MAX_POLICY_US,
                 unit=" µs",
             )
     report.table(["five nodes", "µs/packet", "with policies", "more per node", "p25–p75"], rows)

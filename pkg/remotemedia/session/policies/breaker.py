@@ -33,6 +33,8 @@ class Breaker:
         ``closed``, ``open`` or ``half_open``.
     failures : int
         In a row.
+    calm : bool
+        Closed, and the last call went well: then there is nothing to ask or tell.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Breaker:
         "_settings",
         "_succeeded",
         "_told",
+        "calm",
         "failures",
         "state",
     )
@@ -52,6 +55,7 @@ class Breaker:
         self._told = told
         self.state = CLOSED
         self.failures = 0
+        self.calm = True
         self._open_until_us = 0
         self._probing = False
         self._succeeded = 0
@@ -78,10 +82,12 @@ class Breaker:
             if self._succeeded >= self._settings.probes:
                 self.state = CLOSED
                 self._told("the circuit breaker closed: the node works again")
+        self.calm = self.state == CLOSED
 
     def failed(self) -> None:
         """A call failed."""
         self.failures += 1
+        self.calm = False
         if self.state == HALF_OPEN or (
             self.state == CLOSED and self.failures >= self._settings.failures
         ):

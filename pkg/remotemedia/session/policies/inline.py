@@ -37,10 +37,9 @@ class InlinePolicy(Policed):
         """
         measure, breaker = self.measure, self.breaker
         limit = self.limit_us / 1e6 if self.limit_us is not None else float("inf")
-        closed = "closed"
 
         def policed(data: Data) -> Any:
-            if breaker is not None and breaker.state is not closed and not breaker.allows():
+            if breaker is not None and not breaker.calm and not breaker.allows():
                 return self.refuse(data)
             then = measure()
             try:
@@ -54,7 +53,7 @@ class InlinePolicy(Policed):
                 late = self.too_late(elapsed * 1e6)
                 self.count_failure(late)
                 return self.give_up(late, data)
-            if breaker is not None and (breaker.failures or breaker.state is not closed):
+            if breaker is not None and not breaker.calm:
                 breaker.succeeded()
             return result
 
