@@ -19,11 +19,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import repeat
 from pathlib import Path
@@ -31,8 +28,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from harness.build import build_wheel, output_of
-from harness.report import REPOSITORY, Report, machine, quartiles, spread, versions
+from harness.build import run_in_pyodide
+from harness.report import Report, quartiles, spread, versions
 
 import remotemedia as rm
 from remotemedia.clock import SystemClock, sleep
@@ -421,23 +418,6 @@ def measure(options: argparse.Namespace, inside: bool = False) -> int:
     return report.end(options.json)
 
 
-def in_pyodide(options: argparse.Namespace) -> int:
-    """Run this script again, on the built wheel inside Pyodide."""
-    wheel = build_wheel()
-    dist = output_of(sys.executable, REPOSITORY / "scripts" / "pyodide_dist.py")
-    host = {**machine(), "node": output_of("node", "--version")}
-    print("Pyodide under Node:", ", ".join(f"{key} {value}" for key, value in host.items()))
-    runner = REPOSITORY / "bench" / "harness" / "pyodide.mjs"
-    with tempfile.TemporaryDirectory() as out:
-        inside = ["live.py", "--inside-pyodide", f"--rounds={options.rounds}", "--json=/out/json"]
-        status = subprocess.call(["node", runner, dist, wheel, out, *inside])
-        found = Path(out) / "json"
-        if options.json and found.is_file():
-            body = {**json.loads(found.read_text()), "host": host}
-            options.json.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
-    return status
-
-
 def main() -> int:
     """Run; exit code 1 if a claim is not met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -449,7 +429,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.inside_pyodide:
         return measure(options, inside=True)
-    return in_pyodide(options) if options.pyodide else measure(options)
+    if options.pyodide:
+        inside = ("--inside-pyodide", f"--rounds={options.rounds}")
+        return run_in_pyodide(Path(__file__).name, options.json, *inside)
+    return measure(options)
 
 
 if __name__ == "__main__":

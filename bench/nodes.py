@@ -17,19 +17,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from harness.build import build_wheel, output_of
-from harness.report import REPOSITORY, RESULTS, Report, machine, quartiles, ratios, versions
+from harness.build import run_in_pyodide
+from harness.report import RESULTS, Report, quartiles, ratios, versions
 
 import remotemedia as rm
 from remotemedia.nodes import TABLE
@@ -368,24 +365,6 @@ def measure(rounds: int, file: Path | None, *, pyodide: bool) -> int:
     return report.end(file)
 
 
-def in_pyodide(rounds: int, file: Path) -> int:
-    """Run this script again, on the built wheel inside Pyodide."""
-    wheel = build_wheel()
-    dist = output_of(sys.executable, REPOSITORY / "scripts" / "pyodide_dist.py")
-    host = {**machine(), "node": output_of("node", "--version")}
-    print("Pyodide under Node:", ", ".join(f"{key} {value}" for key, value in host.items()))
-    runner = REPOSITORY / "bench" / "harness" / "pyodide.mjs"
-    with tempfile.TemporaryDirectory() as out:
-        inside = ["nodes.py", "--inside-pyodide", f"--rounds={rounds}", "--json=/out/json"]
-        status = subprocess.call(["node", runner, dist, wheel, out, *inside])
-        found = Path(out) / "json"
-        if found.is_file():
-            body = {**json.loads(found.read_text()), "host": host}
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
-    return status
-
-
 def main() -> int:
     """Run; exit code 1 if a claim is not met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -397,7 +376,9 @@ def main() -> int:
     if options.inside_pyodide:
         return measure(options.rounds, options.json, pyodide=True)
     if options.pyodide:
-        return in_pyodide(options.rounds, options.json or RESULTS / "nodes-pyodide.json")
+        file = options.json or RESULTS / "nodes-pyodide.json"
+        inside = ("--inside-pyodide", f"--rounds={options.rounds}")
+        return run_in_pyodide(Path(__file__).name, file, *inside)
     return measure(options.rounds, options.json or RESULTS / "nodes.json", pyodide=False)
 
 

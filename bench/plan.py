@@ -27,11 +27,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
@@ -42,9 +39,9 @@ from typing import Any
 
 import numpy as np
 from harness import gains
-from harness.build import build_wheel, output_of
+from harness.build import run_in_pyodide
 from harness.peer import Peer, environments
-from harness.report import REPOSITORY, Report, machine, quartiles, ratios, spread, versions
+from harness.report import Report, quartiles, ratios, spread, versions
 from peers.serve import NODES, Work
 
 from remotemedia.session.chain import FOLD_ROWS
@@ -291,25 +288,8 @@ def native(options: argparse.Namespace) -> int:
     return report.end(options.json)
 
 
-def in_pyodide(options: argparse.Namespace) -> int:
-    """Run this script again, on the built wheel inside Pyodide."""
-    wheel = build_wheel()
-    dist = output_of(sys.executable, REPOSITORY / "scripts" / "pyodide_dist.py")
-    host = {**machine(), "node": output_of("node", "--version")}
-    print("Pyodide under Node:", ", ".join(f"{key} {value}" for key, value in host.items()))
-    runner = REPOSITORY / "bench" / "harness" / "pyodide.mjs"
-    with tempfile.TemporaryDirectory() as out:
-        inside = ["plan.py", "--inside-pyodide", f"--rounds={options.rounds}", "--json=/out/json"]
-        status = subprocess.call(["node", runner, dist, wheel, out, *inside])
-        found = Path(out) / "json"
-        if options.json and found.is_file():
-            body = {**json.loads(found.read_text()), "host": host}
-            options.json.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
-    return status
-
-
 def inside_pyodide(options: argparse.Namespace) -> int:
-    """Do what `in_pyodide` asks for."""
+    """What `--pyodide` has done, inside."""
     check_same_work([])
     report = Report(
         "plan-pyodide",
@@ -333,7 +313,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.inside_pyodide:
         return inside_pyodide(options)
-    return in_pyodide(options) if options.pyodide else native(options)
+    if options.pyodide:
+        inside = ("--inside-pyodide", f"--rounds={options.rounds}")
+        return run_in_pyodide(Path(__file__).name, options.json, *inside)
+    return native(options)
 
 
 if __name__ == "__main__":

@@ -10,20 +10,19 @@ with the error that names the fix.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any
 
 from remotemedia.caps import Caps
 from remotemedia.clock import Clock
-from remotemedia.data import DATA_TYPES, Audio, Data
+from remotemedia.data import Audio, Data
 from remotemedia.errors import DataError
 from remotemedia.negotiation.converters import Chain, Conversion, Converters
-from remotemedia.node import INPUT, OUTPUT, Context, Emit, Node, make_params
+from remotemedia.node import INPUT, OUTPUT, Context, Node, make_params
 from remotemedia.registry import default_registry
 from remotemedia.session.flow import flow
 from remotemedia.session.guard import describe, make_guard, refuse
+from remotemedia.session.results import each_awaited, each_output, is_awaited
 
 Call = Callable[[Data], Any]
 
@@ -173,72 +172,12 @@ def adapted(call: Call, adapter: Adapter) -> Call:
     What converters make of one block may be none or several: then the results come one after the
     other, as those of a generator.
     """
-    each = _each_awaited if is_awaited(call) else each_output
+    each = each_awaited if is_awaited(call) else each_output
 
     def adapting(data: Data) -> Any:
-        return call(data) if adapter.fits(data) else each(adapter.feed(data), call)
+        return (
+            call(data) if adapter.fits(data) else each((call, item) for item in adapter.feed(data))
+        )
 
     adapting.__wrapped__ = call  # type: ignore[attr-defined]
     return adapting
-
-
-def is_cut_off() -> bool:
-    """Whether the task is cancelled, even if the node took that for an answer: call it no more."""
-    import asyncio
-
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def is_awaited(call: Call) -> bool:
-    """Whether a call, in what was put around it, is a coroutine or an async generator."""
-    inner = inspect.unwrap(call)
-    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
-
-
-def each_output(items: list[Data], call: Call) -> Iterator[Any]:
-    """The outputs of items one after the other; one that fails does not take the others along."""
-    failed: BaseException | None = None
-    for item in items:
-        try:
-            yield from outputs_of(call(item))
-        except Exception as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
-
-
-async def _each_awaited(items: list[Data], call: Call) -> AsyncIterator[Any]:
-    failed: BaseException | None = None
-    for item in items:
-        try:
-            async with aclosing(items_of(call(item))) as outputs:
-                async for output in outputs:
-                    yield output
-        except Exception as error:
-            failed = failed or error
-        if is_cut_off():
-            break
-    if failed is not None:
-        raise failed
-
-
-async def items_of(result: Any) -> AsyncGenerator[Any]:
-    """The items of what a call gave that is awaited: those of a generator, which is closed."""
-    if inspect.isasyncgen(result):
-        async with aclosing(result):
-            async for item in result:
-                yield item
-        return
-    for item in outputs_of(await result):
-        yield item
-
-
-def outputs_of(result: Any) -> Any:
-    """What a call returned, to be iterated over; what it must not return is passed on as it is."""
-    if result is None:
-        return ()
-    if result.__class__ in DATA_TYPES or result.__class__ is Emit:
-        return (result,)
-    is_items = hasattr(result, "__iter__") and not isinstance(result, (str, bytes, dict))
-    return result if is_items else (result,)

@@ -19,10 +19,11 @@ from remotemedia.caps import Caps
 from remotemedia.data import DATA_TYPES, Audio, Data
 from remotemedia.errors import NodeError
 from remotemedia.node import Emit, Node, is_async
-from remotemedia.session.adapter import Adapter, adapted, items_of, outputs_of
+from remotemedia.session.adapter import Adapter, adapted
 from remotemedia.session.chain import Step
 from remotemedia.session.guard import describe, make_guard, refuse
 from remotemedia.session.policies.join import has_process_joined
+from remotemedia.session.results import items_of, outputs_of
 from remotemedia.session.timers import JOIN, OUT, WAKE
 
 Call = Callable[[Data], Any]

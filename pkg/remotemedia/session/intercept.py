@@ -19,8 +19,8 @@ from remotemedia.clock import Clock, deadline
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import FormatError, SessionError
 from remotemedia.node import Emit
-from remotemedia.session.adapter import is_awaited, items_of, outputs_of
 from remotemedia.session.policies.policed import Call, Pause
+from remotemedia.session.results import is_awaited, items_of, outputs_of
 
 Handler = Callable[[Packet], Data | Awaitable[Data | None] | None]
 """Gives what passes in the place of a packet's data: these, others, or None. May be async."""

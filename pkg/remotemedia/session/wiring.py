@@ -11,7 +11,6 @@ from remotemedia.data import Data
 from remotemedia.graph import Edge
 from remotemedia.node import Node
 from remotemedia.plan import Plan
-from remotemedia.session.adapter import each_output, outputs_of
 from remotemedia.session.call import (
     Call,
     Port,
@@ -23,6 +22,7 @@ from remotemedia.session.call import (
     wake_of,
 )
 from remotemedia.session.chain import Chain, Link, Step
+from remotemedia.session.results import each_output, outputs_of
 from remotemedia.session.timers import OUT, WAKE
 
 MAX_CHAIN = 64  # steps; keeps the memory of chains linear in the size of the graph
@@ -189,7 +189,7 @@ class Wiring:
         for port, items in held:
             call = self.arrivals[step.id, port].calls[0]  # the adapter has nothing to do any more
             try:
-                yield from each_output(items, call)
+                yield from each_output((call, item) for item in items)
             except Exception as error:
                 failed = failed or error
         if step.outer is not None:

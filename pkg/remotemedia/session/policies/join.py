@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -19,8 +19,8 @@ from remotemedia.data import Data
 from remotemedia.errors import DataError
 from remotemedia.manifest import Join
 from remotemedia.node import Node
-from remotemedia.session.adapter import is_awaited, is_cut_off, items_of, outputs_of
 from remotemedia.session.policies.policed import Call
+from remotemedia.session.results import each_awaited, each_output, is_awaited
 
 Items = dict[str, Data]
 """By port: those that belong together."""
@@ -208,7 +208,7 @@ class Joined:
             return lambda data: self._each(self._put(port, data))
 
         async def joined(data: Data) -> AsyncIterator[Any]:
-            async with aclosing(self._each_awaited(self._put(port, data))) as items:
+            async with aclosing(each_awaited(self._steps(self._put(port, data)))) as items:
                 async for item in items:
                     yield item
 
@@ -249,7 +249,7 @@ class Joined:
 
     def _run(self, sets: list[Items]) -> Any:
         awaited = any(map(is_awaited, self._calls.values()))
-        return self._each_awaited(sets) if awaited else self._each(sets)
+        return each_awaited(self._steps(sets)) if awaited else self._each(sets)
 
     def _steps(self, sets: list[Items]) -> Iterator[tuple[Call, Any]]:
         for items in sets:
@@ -265,31 +265,7 @@ class Joined:
         if len(steps) == 1:
             call, data = steps[0]
             return call(data)
-        return self._one_by_one(steps)
-
-    def _one_by_one(self, steps: list[tuple[Call, Any]]) -> Iterator[Any]:
-        failed: BaseException | None = None
-        for call, data in steps:
-            try:
-                yield from outputs_of(call(data))
-            except Exception as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
-
-    async def _each_awaited(self, sets: list[Items]) -> AsyncGenerator[Any]:
-        failed: BaseException | None = None
-        for call, data in self._steps(sets):
-            try:
-                async with aclosing(items_of(call(data))) as items:
-                    async for item in items:
-                        yield item
-            except Exception as error:
-                failed = failed or error
-            if is_cut_off():
-                break
-        if failed is not None:
-            raise failed
+        return each_output(steps)
 
 
 def has_process_joined(node: Node) -> bool:
