@@ -1,1 +1,1 @@
-"""Shared memory between the processes of a session: topics, and the bells that wake their readers."""
+"""Shared memory between the processes of a session: topics, and bells that wake their readers."""

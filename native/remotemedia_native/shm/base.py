@@ -5,7 +5,7 @@ outlives all of them; it is *opened* for writing by one process and for reading 
 a number of its own. Whoever dies is replaced by another process that opens the same end again. What
 a dead reader had not taken is there for its successor; what a dead writer had committed stays.
 
-No call waits, spins or sleeps. Whoever finds no room, or no message, waits for its bell (`bell.py`).
+No call waits, spins or sleeps: who finds no room, or no message, waits for its bell (`bell.py`).
 """
 
 from __future__ import annotations
