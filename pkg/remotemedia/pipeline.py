@@ -11,7 +11,7 @@ import msgspec
 from remotemedia.clock import Clock
 from remotemedia.data import Data, Packet
 from remotemedia.errors import ManifestError, Problem, UnavailableError, nearest
-from remotemedia.executors import find_executor
+from remotemedia.executors import find_executor, in_parts
 from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Policy, Queue
@@ -267,7 +267,7 @@ class Pipeline:
             An executor that is not here.
         """
         auto = self._manifest.metadata.auto_negotiate
-        return compile_plan(self.resolved.graph, auto=auto)
+        return compile_plan(self.resolved.graph, auto=auto, in_parts=in_parts)
 
     def to_dict(self) -> dict[str, object]:
         """The manifest as plain data; loads again."""

@@ -23,18 +23,22 @@ class Placement(msgspec.Struct, frozen=True):
     executor : str
         Name of its executor.
     is_async : bool
-        Whether it stands alone between boundaries, in a task of its own. A node that is not inline
-        always does: what the session calls is a proxy.
+        Whether it stands alone between boundaries, in a task of its own. Where the session calls a
+        proxy of a node, it always does.
     is_source : bool
         Whether it produces by itself.
     is_batched : bool
         Whether it waits for several items, and so stands alone.
+    part : str
+        The part of the plan that runs elsewhere, as a whole, to which it belongs: its
+        ``@process_group``, or its id. Empty for what runs in the session itself.
     """
 
     executor: str
     is_async: bool
     is_source: bool
     is_batched: bool = False
+    part: str = ""
 
     @property
     def in_island(self) -> bool:
@@ -75,14 +79,26 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     @property
     def async_nodes(self) -> list[str]:
         """Nodes that need an event loop."""
-        return [node for node, placement in self.placements.items() if placement.is_async]
+        return [node for node, each in self.placements.items() if each.is_async or each.part]
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The nodes of each part that runs elsewhere, in topological order."""
+        found: dict[str, tuple[str, ...]] = {}
+        for node in self.graph.order:
+            part = self.placements[node].part
+            if part:
+                found[part] = (*found.get(part, ()), node)
+        return found
 
     def explain(self) -> tuple[Reasoning, ...]:
         """For every edge, in the order of the manifest: what it carries, and why."""
         return tuple(self.formats.explain(edge) for edge in self.graph.edges)
 
 
-def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
+def compile_plan(
+    graph: Graph, *, auto: bool = False, in_parts: Callable[[str], bool] = lambda _: False
+) -> Plan:
     """Negotiate formats, place nodes, and find the islands.
 
     Parameters
@@ -91,6 +107,8 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
         What is to run; converters that it needs have been inserted.
     auto : bool
         Adapt what only live data tell.
+    in_parts : callable
+        Whether the executor of that name runs parts of a plan, not one node by itself.
 
     Raises
     ------
@@ -102,7 +120,7 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
     if formats.problems:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
     formats = checked(graph, formats)
-    placements = {node_id: place(node) for node_id, node in graph.nodes.items()}
+    placements = {node_id: place(node, in_parts) for node_id, node in graph.nodes.items()}
     outlets: set[tuple[str, str]] = set()
     entries: list[tuple[str, str]] = []
     for node_id, node in graph.nodes.items():
@@ -116,7 +134,7 @@ def compile_plan(graph: Graph, *, auto: bool = False) -> Plan:
         graph=graph,
         formats=formats,
         placements=placements,
-        islands=find_islands(graph, lambda node: placements[node].in_island),
+        islands=find_islands(graph, placements),
         outlets=frozenset(outlets),
         entries=tuple(entries),
         auto=auto,
@@ -146,18 +164,26 @@ def checked(graph: Graph, formats: Formats, default: Policy | None = None) -> Fo
     return msgspec.structs.replace(formats, unproven=formats.unproven | unsure)
 
 
-def place(node: GraphNode) -> Placement:
+def place(node: GraphNode, in_parts: Callable[[str], bool]) -> Placement:
     """Where a node runs, and how it is called there."""
     executor, policy = node.spec.executor, node.spec.policy
+    elsewhere = executor != "inline"
+    part = _part_of(node) if elsewhere and in_parts(executor) else ""
     return Placement(
         executor,
-        executor != "inline" or is_async(node.cls),
+        (elsewhere and not part) or is_async(node.cls),
         is_source(node.cls),
         policy is not None and policy.batch is not None,
+        part,
     )
 
 
-def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[str, ...], ...]:
+def _part_of(node: GraphNode) -> str:
+    group = node.spec.process_group
+    return node.id if group is None else f"@{group}"  # no id looks like that
+
+
+def find_islands(graph: Graph, placements: Mapping[str, Placement]) -> tuple[tuple[str, ...], ...]:
     """Group nodes that call each other directly.
 
     A node's level is the largest number of boundaries on any way to it. Nodes of one level that
@@ -168,11 +194,11 @@ def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[
     parent: dict[str, str] = {}
     for node in graph.order:
         levels[node] = max(
-            (levels[edge.source] + _is_boundary(edge, in_island) for edge in graph.incoming(node)),
+            (levels[edge.source] + _is_boundary(edge, placements) for edge in graph.incoming(node)),
             default=0,
         )
         for edge in graph.incoming(node):
-            if not _is_boundary(edge, in_island) and levels[edge.source] == levels[node]:
+            if not _is_boundary(edge, placements) and levels[edge.source] == levels[node]:
                 merge(parent, edge.source, node)
     groups: dict[str, list[str]] = {}
     for node in graph.order:
@@ -181,5 +207,7 @@ def find_islands(graph: Graph, in_island: Callable[[str], bool]) -> tuple[tuple[
     return tuple(tuple(members) for members in order)
 
 
-def _is_boundary(edge: Edge, in_island: Callable[[str], bool]) -> bool:
-    return edge.queue is not None or not (in_island(edge.source) and in_island(edge.target))
+def _is_boundary(edge: Edge, placements: Mapping[str, Placement]) -> bool:
+    source, target = placements[edge.source], placements[edge.target]
+    together = source.in_island and target.in_island and source.part == target.part
+    return edge.queue is not None or not together

@@ -10,7 +10,7 @@ from remotemedia.registry import entry_points
 ENTRY_POINT_GROUP = "remotemedia.executors"
 
 _PROVIDED_BY = {
-    "process": "the native package, which this version does not ship yet",
+    "process": "remotemedia_native, on hosts that have processes",
     "worker": "the browser package, which this version does not ship yet",
     "remote": "the server package, which this version does not ship yet",
     "ray": "the scale package, which this version does not ship yet",
@@ -48,4 +48,14 @@ def find_executor(name: str) -> Executor:
     return executor
 
 
-__all__ = ["ENTRY_POINT_GROUP", "Executor", "Inline", "find_executor"]
+def in_parts(name: str) -> bool:
+    """Whether an executor runs parts of a plan, each as a whole; False if it is not here."""
+    if name == "inline":
+        return False
+    try:
+        return bool(getattr(find_executor(name), "in_parts", False))
+    except UnavailableError:
+        return False
+
+
+__all__ = ["ENTRY_POINT_GROUP", "Executor", "Inline", "find_executor", "in_parts"]

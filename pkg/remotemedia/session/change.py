@@ -12,8 +12,9 @@ from remotemedia.graph import GraphNode
 from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
 from remotemedia.session.call import sets_timers
-from remotemedia.session.exchange import Exchange
+from remotemedia.session.exchange import Exchange, shape
 from remotemedia.session.life import context, create_nodes, discover, open_node
+from remotemedia.session.parts import check_unchanged
 
 if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
@@ -24,9 +25,10 @@ async def change(session: Session, pipeline: Pipeline) -> None:
     """See `Session.apply`."""
     plan = session.planned(pipeline.plan())
     before = session.plan
+    check_unchanged(before, plan, shape)
     renewed, updated = _compare(before, plan)
     made = [node for node in plan.graph.order if node in renewed or node not in before.graph.nodes]
-    new = create_nodes(plan, made)
+    new = create_nodes(plan, made, session.parts)
     opened: dict[str, Node] = {}
     told: dict[str, Context] = {}
     try:

@@ -123,6 +123,7 @@ class ConcurrentUnit(AsyncUnit):
         """A call is over: it counts no more, and who waits behind it may go on."""
         self._line.remove(packet)
         self._working -= 1
+        self.inbox.done(packet)
         wake_all(self._changed)
 
     async def _rest(self, waiting: Callable[[], Any]) -> None:

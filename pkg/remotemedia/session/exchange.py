@@ -63,7 +63,7 @@ class Exchange:
             unit = islands.get(members)
             if unit is None or not self._gone.isdisjoint(members):
                 self._new.append(members)
-            elif _shape(before, members) == _shape(plan, members):
+            elif shape(before, members) == shape(plan, members):
                 self._kept[members] = unit
             elif isinstance(unit, AsyncUnit):  # it looks where things go for each item anew
                 self._rerouted[members] = unit
@@ -264,7 +264,7 @@ def _is_boundary(plan: Plan, edge: Edge) -> bool:
     return True
 
 
-def _shape(plan: Plan, members: tuple[str, ...]) -> Any:
+def shape(plan: Plan, members: tuple[str, ...]) -> Any:
     """All that the unit of an island is made of, apart from its nodes."""
     graph = plan.graph
     return [

@@ -104,6 +104,9 @@ class Inbox:
         """The first packet of that boundary, or several as one."""
         return boundary.take()
 
+    def done(self, packet: Packet) -> None:
+        """One of several packets that are worked on at a time is through."""
+
     def pause(self, draining: list[Boundary]) -> None:
         """Give out nothing more once these are empty, and nobody waits to put something in."""
         self.draining = draining

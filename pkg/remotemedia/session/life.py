@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -15,6 +15,7 @@ from remotemedia.negotiation import negotiate
 from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
 from remotemedia.session.failure import node_error
+from remotemedia.session.parts import Parts
 
 
 def context(
@@ -98,8 +99,10 @@ def discover(plan: Plan, node_id: str, node: Node) -> Plan:
     return msgspec.structs.replace(plan, graph=graph, formats=formats)
 
 
-def create_nodes(plan: Plan, order: Iterable[str]) -> dict[str, Node]:
-    """The object that is called for each node.
+def create_nodes(
+    plan: Plan, order: Iterable[str], parts: Mapping[str, Parts] | None = None
+) -> dict[str, Node]:
+    """The object that is called for each node, or stands for it.
 
     Raises
     ------
@@ -110,8 +113,12 @@ def create_nodes(plan: Plan, order: Iterable[str]) -> dict[str, Node]:
     missing: list[str] = []
     for node_id in order:
         node = plan.graph.nodes[node_id]
+        placement = plan.placements[node_id]
         try:
-            nodes[node_id] = find_executor(plan.placements[node_id].executor).create(node)
+            if parts is not None and placement.part:
+                nodes[node_id] = parts[placement.executor].node(node)
+            else:
+                nodes[node_id] = find_executor(placement.executor).create(node)
         except UnavailableError as error:
             missing.append(f"node {node_id!r}: {error}")
     if missing:

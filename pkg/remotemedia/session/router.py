@@ -24,6 +24,7 @@ from remotemedia.session.fade import fade_out
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.observer import Observers
+from remotemedia.session.parts import Parts
 from remotemedia.session.policies import set_policy
 from remotemedia.session.policies.batch import BatchInbox
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
@@ -78,6 +79,8 @@ class Router:
         Who is told of what is put in front of the client.
     policy : Policy
         Of nodes that have none of their own.
+    parts : mapping of executor to Parts, optional
+        Who runs the nodes that are not called here.
 
     Attributes
     ----------
@@ -101,8 +104,10 @@ class Router:
         clock: Clock,
         observers: Observers,
         policy: Policy,
+        parts: Mapping[str, Parts] | None = None,
     ) -> None:
         self.plan = plan
+        self.parts: Mapping[str, Parts] = parts or {}
         self.client = Inbox()
         self.steps: dict[str, Step] = {}
         self.units: list[Unit] = []
@@ -153,9 +158,11 @@ class Router:
     ) -> Unit:
         """Make the unit of an island, with the steps and queues that there are already."""
         placement, policy = plan.placements[members[0]], self._policy_of(plan, members[0])
+        if placement.part:
+            unit = self.parts[placement.executor].unit(self, members, nodes, inboxes)
+            return self._add(unit, members)
         wiring = self.wire(plan, members, nodes, inboxes)
         inbox, hooks = inboxes[members[0]], self._hooks
-        unit: Unit
         if placement.is_source:
             unit = SourceUnit(wiring, inbox, hooks)
         elif not placement.is_async:
@@ -165,13 +172,17 @@ class Router:
         else:
             unit = AsyncUnit(wiring, inbox, hooks)
         unit.inbox.open = not placement.is_source
-        unit.generation = self.generation
         unit.outputs = outputs_of(wiring)
-        self.units.append(unit)
-        self._unit_of.update(dict.fromkeys(members, unit))
+        self._add(unit, members)
         for step in wiring.steps.values():
             if step.timers is not None:
                 step.timers.release()
+        return unit
+
+    def _add(self, unit: Unit, members: tuple[str, ...]) -> Unit:
+        unit.generation = self.generation
+        self.units.append(unit)
+        self._unit_of.update(dict.fromkeys(members, unit))
         return unit
 
     def wire(
@@ -182,30 +193,12 @@ class Router:
         inboxes: Mapping[str, Inbox],
     ) -> Wiring:
         """The wiring of an island."""
-
-        def to_client(node: str, port: str) -> Boundary:
-            known = self.queues.outlets.get((node, port))
-            if known is None:
-                known = ClientBoundary(
-                    node, port, self.client, self._hooks.clock, self._observers, self._delay
-                )
-                self.queues.outlets[node, port] = known
-            known.ended = False  # it may have been, before the graph was changed
-            return known
-
-        def to_node(edge: Edge) -> Boundary:
-            ends = ends_of(edge)
-            known = self.queues.edges.get(ends)
-            if known is None:
-                known = self.queues.edges[ends] = self._make_queue(edge, inboxes[edge.target])
-            return known
-
         wiring = Wiring(
             plan,
             members,
             nodes,
-            to_client,
-            to_node,
+            self.outlet,
+            lambda edge: self.edge(edge, inboxes),
             steps=self.steps,
             prepare=lambda step: self._prepare(step, plan),
         )
@@ -218,6 +211,34 @@ class Router:
                 self._set_timers(step, inboxes[node_id])
         self.links.update({ends_of(edge): link for edge, link in wiring.links.items()})
         return wiring
+
+    def outlet(self, node: str, port: str) -> Boundary:
+        """What the client reads of an output port."""
+        known = self.queues.outlets.get((node, port))
+        if known is None:
+            known = self.queues.outlets[node, port] = self.make_outlet(node, port)
+        known.ended = False  # it may have been, before the graph was changed
+        return known
+
+    def make_outlet(
+        self, node: str, port: str, kind: type[ClientBoundary] | None = None
+    ) -> Boundary:
+        """A queue to the client."""
+        kind = kind or ClientBoundary
+        return kind(node, port, self.client, self._hooks.clock, self._observers, self._delay)
+
+    def edge(self, edge: Edge, inboxes: Mapping[str, Inbox]) -> Boundary:
+        """The queue of an edge."""
+        ends = ends_of(edge)
+        known = self.queues.edges.get(ends)
+        if known is None:
+            placement = self.plan.placements[edge.target]
+            if placement.part:
+                known = self.parts[placement.executor].edge(edge)
+            else:
+                known = self.make_queue(edge, inboxes[edge.target])
+            self.queues.edges[ends] = known
+        return known
 
     def _prepare(self, step: Step, plan: Plan) -> None:
         hooks = self._hooks
@@ -240,14 +261,21 @@ class Router:
             hooks.clock,
         )
 
-    def _make_queue(self, edge: Edge, inbox: Inbox) -> Boundary:
+    def make_queue(
+        self,
+        edge: Edge,
+        inbox: Inbox,
+        kind: type[Boundary] = Boundary,
+        limited: type[Limited] = Limited,
+    ) -> Boundary:
+        """A queue for an edge."""
         ends = edge.source, edge.source_port, inbox, (edge.target, edge.target_port)
         queue, clock = edge.queue, self._hooks.clock
         if queue is None:
-            return Boundary(*ends, max(CAPACITY, 2 * inbox.wanted), clock=clock)
+            return kind(*ends, max(CAPACITY, 2 * inbox.wanted), clock=clock)
         if queue.needs_counting:
-            return Limited(*ends, queue, self._hooks.water, clock)
-        return Boundary(*ends, queue.capacity, queue.overflow, clock)
+            return limited(*ends, queue, self._hooks.water, clock)
+        return kind(*ends, queue.capacity, queue.overflow, clock)
 
     def entry(self, node_id: str, port: str) -> Boundary:
         """What the client writes for an input port."""
@@ -257,11 +285,17 @@ class Router:
     def _entry(self, node_id: str, port: str, inbox: Inbox) -> Boundary:
         found = self.queues.entries.get((node_id, port))
         if found is None:
-            capacity = max(CAPACITY, 2 * inbox.wanted)
-            found = Boundary("", "", inbox, (node_id, port), capacity, clock=self._hooks.clock)
+            found = self.make_entry(node_id, port, inbox)
             self.queues.entries[node_id, port] = found
             found.ended = True  # by itself: that more may come is said by `Inbox.open`
         return found
+
+    def make_entry(
+        self, node_id: str, port: str, inbox: Inbox, kind: type[Boundary] = Boundary
+    ) -> Boundary:
+        """A queue for what the client sends."""
+        capacity = max(CAPACITY, 2 * inbox.wanted)
+        return kind("", "", inbox, (node_id, port), capacity, clock=self._hooks.clock)
 
     def make_timers(self, node_id: str, held: bool = False) -> Timers:
         """The timers of a node; of one that is not there yet, they are held until it is."""
@@ -326,6 +360,8 @@ class Router:
         for unit in self.units:
             unit.inbox.open = False
             unit.inbox.wake()
+        for parts in self.parts.values():
+            parts.finish()
 
     async def interrupt(
         self, nodes: Set[str], fade_us: int = 0, dropped: Callable[[], None] | None = None
@@ -344,22 +380,32 @@ class Router:
         async with self._interrupting:  # a second one starts when the first has settled
             if self._stopped:
                 return
-            self.generation += 1
             outlets = [each for each in self.queues.outlets.values() if each.node in nodes]
             faded = [fade_out(each.packets, fade_us) for each in outlets] if fade_us else []
             first = [each.packets[0] if each.packets else None for each in outlets]
             # First all at once, without giving any task a turn; then wait for what was cut off.
-            for unit in self.units:
-                unit.generation = self.generation
-                unit.drop(nodes)
-            self._clear("interrupt", nodes)
+            self.drop(nodes, self.generation + 1)
             if dropped is not None:
                 dropped()
             for outlet, audio, origin in zip(outlets, faded, first, strict=False):
                 if audio is not None and origin is not None:
                     outlet.force(make_packet(outlet, audio, origin, self.generation))
-            for unit in list(self.units):
-                await unit.settle()
+            await self.settle()
+
+    def drop(self, nodes: Set[str], generation: int) -> None:
+        """Drop what is in flight in some nodes; what comes from now on is of a new generation."""
+        self.generation = generation
+        for parts in self.parts.values():
+            parts.drop(nodes, generation)
+        for unit in self.units:
+            unit.generation = generation
+            unit.drop(nodes)
+        self._clear("interrupt", nodes)
+
+    async def settle(self) -> None:
+        """Wait for what `drop` has cut off."""
+        for unit in list(self.units):
+            await unit.settle()
 
     def release(self) -> None:
         """Stop working, and let go those who wait to put something in."""
@@ -418,7 +464,10 @@ class Router:
         ]
         now = self._hooks.clock()
         nodes = node_metrics(self.plan, self.steps, now)
-        return Metrics(nodes, tuple(edges), self._delay.metrics())
+        metrics = Metrics(nodes, tuple(edges), self._delay.metrics())
+        for parts in self.parts.values():
+            metrics = parts.merged(metrics)
+        return metrics
 
     def _clear(self, reason: str, nodes: Set[str]) -> None:
         everything = nodes >= self.steps.keys()  # of nodes, too, that are not there any more

@@ -46,6 +46,7 @@ from remotemedia.session.life import context, create_nodes, discover
 from remotemedia.session.monitor import StreamMonitor
 from remotemedia.session.observer import Detach, Observer, Observers, Tap
 from remotemedia.session.outputs import Outputs
+from remotemedia.session.parts import Surroundings, find_parts
 from remotemedia.session.report import conversions
 from remotemedia.session.router import Router, reached
 from remotemedia.session.tap import add_tap
@@ -119,8 +120,6 @@ class Session:
         self._bus: Bus | None = None
         self._changing = asyncio.Lock()
         self._budget = make_budget(max_latency_ms, catch_up, self.clock, self.tell)
-        nodes = create_nodes(plan, plan.graph.order)
-        self.cast = Cast(nodes, self.clock, self.close_timeout_us, self._on_node_failed)
         self._observers = Observers(self.on_observer_failed)
         self._monitor: StreamMonitor | None = None
         if health:
@@ -136,7 +135,16 @@ class Session:
             self.clock,
             self._budget,
         )
-        self.router = Router(plan, nodes, hooks, self.clock, self._observers, self._policy)
+        self.parts = find_parts(
+            Surroundings(
+                plan, hooks, self.clock, self._policy, max_latency_ms, self.close_timeout_us
+            )
+        )
+        nodes = create_nodes(plan, plan.graph.order, self.parts)
+        self.cast = Cast(nodes, self.clock, self.close_timeout_us, self._on_node_failed)
+        self.router = Router(
+            plan, nodes, hooks, self.clock, self._observers, self._policy, self.parts
+        )
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._sequence = 0
         self._state = "new"
@@ -170,6 +178,8 @@ class Session:
             raise SessionError(f"this session is {self._state}: make a new one")
         self._state = "open"
         try:
+            for parts in self.parts.values():
+                await parts.start()
             for node_id in self.plan.graph.order:
                 await self._open_node(node_id)
         except BaseException:
@@ -192,6 +202,8 @@ class Session:
         if self._closing is None:
             self._state = "closed"
             self.router.stop()
+            for parts in self.parts.values():
+                parts.stop()
             self._closing = asyncio.get_running_loop().create_task(self._close())
         await to_its_end(self._closing)
 
@@ -213,6 +225,8 @@ class Session:
                 for adapter in step.adapters.values():
                     adapter.reset()
             await self.cast.close_all()
+            for parts in self.parts.values():
+                await parts.close()
             self._log.end()
             if self._bus is not None:
                 self._bus.end()

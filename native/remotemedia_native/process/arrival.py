@@ -1,0 +1,230 @@
+"""Arrivals: the queues in which routes end, and what is counted there in the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remotemedia.data import Control, Packet
+from remotemedia.session.boundary import Boundary
+from remotemedia.session.inbox import Inbox
+from remotemedia.session.limited import Limited
+from remotemedia.session.policies.batch import BatchInbox
+from remotemedia_native.process.ledger import (
+    ARRIVED,
+    DELIVERED,
+    DROPPED,
+    QUEUED,
+    WAITING,
+    WORKING,
+    Ledger,
+)
+from remotemedia_native.shm.base import Ring
+
+
+class Lane:
+    """The receiver's side of a lane.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Its words.
+    number : int
+        Which.
+    ring : callable
+        Rings the bell of whoever sends, if that is another process.
+    is_traced : bool
+        Whether others must know what is in the queue, should this process die.
+
+    Attributes
+    ----------
+    message : int
+        Number of the message that is arriving.
+    cut : int
+        What is of an older generation is stale.
+    """
+
+    __slots__ = (
+        "_base",
+        "_first",
+        "_mask",
+        "_places",
+        "_ring",
+        "_words",
+        "cut",
+        "is_traced",
+        "message",
+        "number",
+    )
+
+    def __init__(
+        self, ledger: Ledger, number: int, ring: Ring | None = None, is_traced: bool = True
+    ) -> None:
+        self.number = number
+        self.message = 0
+        self.cut = 0
+        self.is_traced = is_traced
+        self._words = ledger.words
+        self._base = ledger.lane(number)
+        self._first, size = ledger.entries(number)
+        self._mask = size - 1
+        self._ring = ring
+        self._places: dict[int, int] = {}
+
+    def refuse(self, reason: str, boundary: Boundary) -> None:
+        """What arrives is dropped at once."""
+        self._words[self._base + ARRIVED] += 1
+        boundary.entered += 1
+        boundary.dropped[reason] = boundary.dropped.get(reason, 0) + 1
+        self._is_gone(DROPPED)
+
+    def arrived(self, packet: Packet) -> None:
+        """A packet is in the queue."""
+        words, base = self._words, self._base
+        count = words[base + ARRIVED]
+        words[base + ARRIVED] = count + 1
+        if self.is_traced:
+            place = self._first + 2 * (count & self._mask)
+            words[place + 1] = self.message
+            words[place] = packet.sequence << 2 | QUEUED
+            self._places[id(packet)] = place
+
+    def taken(self, packet: Packet) -> int:
+        """It is worked on now; gives its entry."""
+        place = self._places.pop(id(packet), 0)
+        if place:
+            self._words[place] += WORKING - QUEUED
+        self._is_gone(DELIVERED)
+        return place
+
+    def dropped(self, packet: Packet) -> None:
+        """It was dropped."""
+        self.done(self._places.pop(id(packet), 0))
+        self._is_gone(DROPPED)
+
+    def done(self, place: int) -> None:
+        """Whoever worked on it is through with it."""
+        if place:
+            self._words[place] = 0
+
+    def _is_gone(self, word: int) -> None:
+        words, base = self._words, self._base
+        words[base + word] += 1
+        if words[base + WAITING] and self._ring is not None:
+            words[base + WAITING] = 0
+            self._ring()
+
+
+class Arrivals:
+    """Mixed into a queue: counts in a lane what becomes of each packet."""
+
+    __slots__ = ()
+
+    lane: Lane
+    inbox: Any
+    packets: Any
+
+    def offer(self, packet: Packet) -> bool:
+        """As any queue."""
+        if packet.data.__class__ is Control:
+            self._put_ahead(packet)
+        elif self._senders or self._filled():  # type: ignore[attr-defined]
+            return bool(self._refuse(packet))  # type: ignore[attr-defined]
+        else:
+            self.force(packet)  # type: ignore[attr-defined]
+        return True
+
+    def take(self) -> Packet:
+        """The first packet; whoever reads the inbox works on it."""
+        first = self.packets[0]
+        packet: Packet = super().take()  # type: ignore[misc]
+        place = self.lane.taken(first)
+        if place:
+            self.inbox.began(packet, self.lane, place)
+        return packet
+
+    def _append(self, packet: Packet) -> None:
+        self.lane.arrived(packet)
+        super()._append(packet)  # type: ignore[misc]
+
+    def _put_ahead(self, packet: Packet) -> None:
+        self.lane.arrived(packet)
+        super()._put_ahead(packet)  # type: ignore[misc]
+
+    def _removed(self, packet: Packet) -> int:
+        self.lane.dropped(packet)
+        count: int = super()._removed(packet)  # type: ignore[misc]
+        return count
+
+    def _overflow(self, packet: Packet) -> None:
+        policy = self.overflow  # type: ignore[attr-defined]
+        if policy in ("drop_newest", "removed"):
+            self.lane.refuse(policy, self)  # type: ignore[arg-type]
+            self.entered -= 1  # type: ignore[attr-defined] # it was counted already
+        else:
+            super()._overflow(packet)  # type: ignore[misc]
+
+
+class ArrivalBoundary(Arrivals, Boundary):
+    """A queue in which a route ends."""
+
+    __slots__ = ("lane",)
+
+
+class ArrivalLimited(Arrivals, Limited):
+    """The same, with more than a number of packets to watch."""
+
+    __slots__ = ("lane",)
+
+
+class _Worked:
+    """Mixed into an inbox: knows what its reader works on.
+
+    What was taken is done when the reader asks for more; if it runs several calls at a time, when
+    it says so.
+    """
+
+    __slots__ = ()
+
+    works: dict[int, tuple[Lane, int]]
+    at_once: bool
+
+    def began(self, packet: Packet, lane: Lane, place: int) -> None:
+        """The reader works on a packet."""
+        self.works[id(packet)] = lane, place
+
+    def done(self, packet: Packet) -> None:
+        """The reader is through with it."""
+        lane, place = self.works.pop(id(packet), (None, 0))
+        if lane is not None:
+            lane.done(place)
+
+    def oldest(self) -> Boundary | None:
+        """As any inbox."""
+        if self.works and not self.at_once:
+            for lane, place in self.works.values():
+                lane.done(place)
+            self.works.clear()
+        found: Boundary | None = super().oldest()  # type: ignore[misc]
+        return found
+
+
+class PartInbox(_Worked, Inbox):
+    """The inbox of an island in a part."""
+
+    __slots__ = ("at_once", "works")
+
+    def __init__(self, at_once: bool = False) -> None:
+        super().__init__()
+        self.works = {}
+        self.at_once = at_once
+
+
+class PartBatchInbox(_Worked, BatchInbox):
+    """The same, of a node that takes several items at a time."""
+
+    __slots__ = ("at_once", "works")
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.works = {}
+        self.at_once = False

@@ -1,0 +1,137 @@
+"""Envelope: 64 bytes in front of what crosses, that say what it is and by which route it goes.
+
+What is sent most, audio without metadata, needs nothing but the envelope and its samples; anything
+else is a wire frame behind it. Both ends are of one session and one version: it is no format to be
+stored, or to be read by others.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from remotemedia.data import Audio, Packet
+from remotemedia.data.base import unchecked
+from remotemedia.data.formats import AUDIO_DTYPES
+from remotemedia.wire import decode, encode_parts, parts_size, write_parts
+from remotemedia_native.shm.base import Bytes, Writer
+
+SIZE = 64
+FRAME, AUDIO, END, FINISH, TAPPED = range(5)
+"""What follows: a wire frame, samples; nothing: a route has ended, the client has finished; a wire
+frame that is only shown."""
+
+_HEAD = Struct("<BBHIIIqqqqq")
+_NO_PTS = -(2**63)
+_DTYPES: list[np.dtype[Any]] = list(dict.fromkeys(AUDIO_DTYPES.values()))
+_CODES = {dtype: code for code, dtype in enumerate(_DTYPES)}
+
+
+class Envelope(NamedTuple):
+    """What a message is.
+
+    Attributes
+    ----------
+    form : int
+    route : int
+    packet : Packet or None
+        None of what has none.
+    """
+
+    form: int
+    route: int
+    packet: Packet | None
+
+
+def write(writer: Writer, route: int, packet: Packet) -> bool:
+    """Write a packet into a loan of its topic; False if there is no room for it now.
+
+    Raises
+    ------
+    MessageTooLargeError, SharedMemoryFullError
+        See `Writer.loan`.
+    DataError
+        It has no form on the wire.
+    """
+    data = packet.data
+    if data.__class__ is not Audio or data.metadata is not None or data.stream_id is not None:
+        return _write_frame(writer, FRAME, route, packet)
+    samples = data.samples
+    loan = writer.loan(SIZE + samples.nbytes)
+    if loan is None:
+        return False
+    channels, frames = samples.shape
+    pts = data.pts_us
+    _HEAD.pack_into(
+        loan.data,
+        0,
+        AUDIO,
+        _CODES[samples.dtype],
+        route,
+        channels,
+        data.sample_rate,
+        frames,
+        packet.sequence,
+        packet.sub_sequence,
+        packet.generation,
+        packet.timestamp_us,
+        _NO_PTS if pts is None else pts,
+    )
+    np.ndarray(samples.shape, samples.dtype, loan, SIZE)[...] = samples
+    return True
+
+
+def write_tapped(writer: Writer, route: int, packet: Packet) -> bool:
+    """Write a packet that is shown to somebody."""
+    return _write_frame(writer, TAPPED, route, packet)
+
+
+def write_mark(writer: Writer, form: int, route: int = 0) -> bool:
+    """Write that a route has ended, or all that the client sends."""
+    loan = writer.loan(SIZE)
+    if loan is None:
+        return False
+    _HEAD.pack_into(loan.data, 0, form, 0, route, 0, 0, 0, 0, 0, 0, 0, _NO_PTS)
+    return True
+
+
+def read(view: Bytes, places: list[tuple[str, str]]) -> Envelope:
+    """What a message says; arrays are views of it.
+
+    Parameters
+    ----------
+    view : ndarray
+        The message.
+    places : list of (str, str)
+        Of each route the node and port that its packets come from.
+    """
+    form, code, route, channels, rate, frames, sequence, number, generation, sent_us, pts = (
+        _HEAD.unpack_from(view.data, 0)
+    )
+    if form == AUDIO:
+        samples = np.ndarray((channels, frames), _DTYPES[code], view, SIZE)
+        data = unchecked(Audio, samples, rate, None if pts == _NO_PTS else pts)
+        node, port = places[route]
+        packet = Packet(data, node, port, sequence, number, sent_us, generation)
+        return Envelope(form, route, packet)
+    if form in (FRAME, TAPPED):
+        _, _, item = decode(view.data[SIZE:])
+        if isinstance(item, Packet):
+            return Envelope(form, route, item)
+    return Envelope(form, route, None)
+
+
+def _write_frame(writer: Writer, form: int, route: int, packet: Packet) -> bool:
+    parts = encode_parts(packet)
+    loan = writer.loan(SIZE + parts_size(parts))
+    if loan is None:
+        return False
+    try:
+        _HEAD.pack_into(loan.data, 0, form, 0, route, 0, 0, 0, 0, 0, 0, 0, _NO_PTS)
+        write_parts(parts, loan.data[SIZE:])
+    except BaseException:
+        writer.discard()
+        raise
+    return True

@@ -1,0 +1,111 @@
+"""Ledger: what is counted of every lane of a session, where all its processes see it.
+
+A *lane* is what leads from one process to a queue in another: an edge that crosses, or what the
+client sends to a node elsewhere. Its sender counts what it has sent, its receiver what has arrived
+and what is gone; each word has one writer. From that the sender knows how much room there is, the
+session knows its metrics, and whoever outlives a dead process knows what was in it.
+
+The memory is anonymous: it has no name that could be left behind.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+
+SENT, ARRIVED, DELIVERED, DROPPED, WAITING = range(5)
+_WORDS = 8  # of a lane: one cache line
+_PARTS = 256  # words of beats
+BYTES = 8
+
+FREE, QUEUED, WORKING = 0, 1, 2
+"""What an entry stands for: nothing, an item in the queue, one that is worked on."""
+
+
+class Ledger:
+    """The words, and the entries of what is in each queue.
+
+    Parameters
+    ----------
+    fd : int
+        The memory.
+    sizes : sequence of int
+        For each lane, how many items its queue and whoever works on them may hold.
+
+    Attributes
+    ----------
+    words : memoryview of uint64
+    """
+
+    def __init__(self, fd: int, sizes: Sequence[int]) -> None:
+        self.fd = fd
+        self.sizes = [1 << max(1, size - 1).bit_length() for size in sizes]
+        self._entries: list[int] = []
+        offset = _PARTS + _WORDS * len(sizes)
+        for size in self.sizes:
+            self._entries.append(offset)
+            offset += 2 * size
+        if os.fstat(fd).st_size < offset * BYTES:
+            os.ftruncate(fd, offset * BYTES)
+        self._map = mmap.mmap(fd, offset * BYTES)
+        self.words = memoryview(self._map).cast("Q")
+
+    @staticmethod
+    def make(sizes: Sequence[int]) -> Ledger:
+        """A new one, all zero."""
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("remotemedia-ledger", os.MFD_CLOEXEC)
+        else:
+            with tempfile.TemporaryFile() as file:
+                fd = os.dup(file.fileno())
+        return Ledger(fd, sizes)
+
+    def lane(self, lane: int) -> int:
+        """Where the words of a lane begin."""
+        return _PARTS + _WORDS * lane
+
+    def entries(self, lane: int) -> tuple[int, int]:
+        """Where the entries of a lane begin, and how many there are: a power of two.
+
+        Each has two words: the sequence number, times four, plus what it stands for; and the number
+        of the message in its topic.
+        """
+        return self._entries[lane], self.sizes[lane]
+
+    def close(self) -> None:
+        """Let go."""
+        self.words.release()
+        self._map.close()
+        os.close(self.fd)
+
+    # -- for whoever looks on ----------------------------------------------------------------
+
+    def room(self, lane: int, capacity: int) -> bool:
+        """Whether the queue of a lane holds less than its capacity."""
+        words, base = self.words, self.lane(lane)
+        gone = words[base + DELIVERED] + words[base + DROPPED]
+        return words[base + SENT] - gone < capacity
+
+    def held(self, lane: int) -> list[tuple[int, int, int]]:
+        """What is in the queue of a lane or worked on: sequence, what it stands for, message."""
+        words = self.words
+        first, size = self.entries(lane)
+        found = []
+        for place in range(first, first + 2 * size, 2):
+            word = words[place]
+            if word & 3:
+                found.append((word >> 2, word & 3, words[place + 1]))
+        return sorted(found, key=lambda each: each[2])
+
+    def forget(self, lane: int) -> None:
+        """Nothing is held any more."""
+        words = self.words
+        first, size = self.entries(lane)
+        for place in range(first, first + 2 * size, 2):
+            words[place] = 0
+
+    def beat(self, part: int) -> int:
+        """How often a part has said that it is alive."""
+        return self.words[part]

@@ -1,0 +1,364 @@
+"""Part: one process of a session, from its start to its end, over all its restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from remotemedia.errors import RemoteMediaError
+from remotemedia.executors.restart import Restarts
+from remotemedia.manifest import Restart
+from remotemedia.node import Context
+from remotemedia.session.chain import Step
+from remotemedia_native.process import messages as m
+from remotemedia_native.process.description import plain_params
+from remotemedia_native.process.errors import ProcessDiedError
+from remotemedia_native.process.exit import Exit
+from remotemedia_native.process.faults import from_fault
+from remotemedia_native.process.launch import ChildProcess
+
+if TYPE_CHECKING:
+    from remotemedia_native.process.parts import ProcessParts
+
+_log = logging.getLogger("remotemedia.process")
+
+ENTRY = "remotemedia_native.process.part_host:host"
+KILL_SHARE = 0.6  # of the close time-out, after which a process is made to end
+STEADY_S = 5.0  # after which a process that was started anew counts as well
+
+
+class Part:
+    """One part, and the process that runs it.
+
+    Parameters
+    ----------
+    name : str
+        Of the part.
+    number : int
+        Its place in the ledger.
+    members : tuple of str
+        Its nodes, in topological order.
+    session : ProcessParts
+        Whose it is.
+
+    Attributes
+    ----------
+    child : ChildProcess or None
+        The process that runs it now.
+    counted : Counted or None
+        What that has said last of what it has counted.
+    is_dead : bool
+        Whether it is not started again.
+    """
+
+    def __init__(
+        self, name: str, number: int, members: tuple[str, ...], session: ProcessParts
+    ) -> None:
+        self.name = name
+        self.number = number
+        self.members = members
+        self.child: ChildProcess | None = None
+        self.counted: m.Counted | None = None
+        self.is_dead = False
+        self.is_ready = False
+        self.params: dict[str, object] = {}
+        self.states: dict[str, m.SetState] = {}
+        self._session = session
+        self._restarts = Restarts(self.restart, session.clock)
+        self._opened: dict[str, asyncio.Future[dict[str, str] | None]] = {}
+        self._ended: dict[str, asyncio.Future[None]] = {}
+        self._is_started = False
+        self._is_stopping = False
+        self._has_closed = False
+        self._settled = 0
+        self._settling: list[asyncio.Future[None]] = []
+        self._gone: asyncio.Future[None] | None = None
+        self._timers: list[Any] = []
+        self._task: asyncio.Task[None] | None = None
+        self._steady: Any = None
+
+    @property
+    def restart(self) -> Restart:
+        """How its process is started anew: as the first of its nodes says that says something."""
+        for node_id in self.members:
+            policy = self._session.policy_of(node_id)
+            if policy.restart is not None:
+                return policy.restart
+        return Restart()
+
+    # -- life --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the process, and tell it what it runs."""
+        loop = asyncio.get_running_loop()
+        self._gone = loop.create_future()
+        for node_id in self.members:
+            self._opened[node_id] = loop.create_future()
+            self._ended[node_id] = loop.create_future()
+        self._launch(is_restart=False)
+
+    def _launch(self, *, is_restart: bool) -> None:
+        session = self._session
+        self.child = child = session.launch(self)
+        self.is_ready = False
+        child.control.on_message = lambda message, fds: self._hear(child, message)
+        child.exited.add_done_callback(lambda exited: self._died(child, exited.result()))
+        host, fds = session.describe(self, is_restart=is_restart)
+        self._tell(host, fds)
+        for node_id, params in self.params.items():
+            self._tell(m.Update(node_id, plain_params(node_id, params)))
+        for state in self.states.values():
+            self._tell(state)
+        session.watch(self, child)
+
+    async def open(self, node_id: str, told: Context) -> dict[str, str] | None:
+        """Wait until a node is open; gives its actual formats.
+
+        Raises
+        ------
+        RemoteMediaError
+            It could not be opened, or the process has died.
+        """
+        self._tell(
+            m.Open(
+                node_id,
+                {port: str(caps) for port, caps in told.inputs.items()},
+                {port: str(caps) for port, caps in told.outputs.items()},
+            )
+        )
+        return await asyncio.shield(self._opened[node_id])
+
+    def start(self) -> None:
+        """All nodes of the session are open."""
+        if not self._is_started:
+            self._is_started = True
+            self._tell(m.Start())
+
+    async def ended(self, nodes: Iterable[str]) -> None:
+        """Wait until some nodes are through with all that they had to do."""
+        for node_id in list(nodes):
+            await asyncio.shield(self._ended[node_id])
+
+    def stop(self) -> None:
+        """Begin to end."""
+        if self._is_stopping or self._gone is None:
+            return
+        self._is_stopping = True
+        for timer in self._timers:
+            timer.cancel()
+        if self._steady is not None:
+            self._steady.cancel()
+        for future in self._opened.values():
+            if not future.done():
+                future.cancel()
+        self._wake_settling()
+        if self.child is None or self.child.exited.done():
+            self._end()
+            return
+        self._tell(m.Close())
+        self._task = asyncio.get_running_loop().create_task(self._make_end(self.child))
+
+    async def _make_end(self, child: ChildProcess) -> None:
+        within_s = self._session.close_timeout_s * KILL_SHARE
+        await asyncio.wait([child.exited], timeout=within_s)
+        if not child.exited.done():
+            child.dump_stack()
+            await child.terminate(self._session.close_timeout_s * (1 - KILL_SHARE) / 4)
+            self._session.fail(
+                self.members[0],
+                ProcessDiedError(
+                    f"{self.words} did not close within {within_s:.1f} s and was killed"
+                    + _tail(child.last_lines),
+                    node=self.members[0],
+                ),
+            )
+
+    async def closed(self) -> None:
+        """Wait until its process is gone."""
+        if self._gone is not None:
+            self.stop()
+            await asyncio.shield(self._gone)
+
+    # -- what it is told ---------------------------------------------------------------------
+
+    def update(self, node_id: str, params: object) -> None:
+        """New parameters of a node."""
+        self.params[node_id] = params
+        self._tell(m.Update(node_id, plain_params(node_id, params)))
+
+    def set_state(self, step: Step) -> None:
+        """The state of a node has changed, or who looks at its ports."""
+        state = m.SetState(step.id, step.state, list(step.input_taps), list(step.output_taps))
+        self.states[step.id] = state
+        self._tell(state)
+
+    def interrupt(self, nodes: list[str], generation: int) -> None:
+        """Drop what is in flight in some nodes."""
+        if self.child is None or self.child.exited.done():
+            self._settled = generation
+            return
+        self._tell(m.Interrupt(generation, nodes))
+
+    async def settled(self, generation: int, within_s: float) -> None:
+        """Wait until an interrupt has settled, for some time at most."""
+        if self._settled >= generation or self.is_dead:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settling.append(waiter)
+        await asyncio.wait([waiter], timeout=within_s)
+        if waiter in self._settling:
+            self._settling.remove(waiter)
+
+    def _wake_settling(self) -> None:
+        waiters, self._settling = self._settling, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _tell(self, told: m.Told, fds: Iterable[int] = ()) -> None:
+        child = self.child
+        if child is not None and not child.control.closed:
+            child.control.send(m.encode(told), list(fds))
+
+    # -- what it says ------------------------------------------------------------------------
+
+    def _hear(self, child: ChildProcess, message: bytes) -> None:
+        if child is not self.child:
+            return
+        said = m.decode_said(message)
+        session = self._session
+        if isinstance(said, m.Counted):
+            self.counted = said
+            for node_id in said.ended:
+                self._set_ended(node_id)
+        elif isinstance(said, m.Settled):
+            self._settled = max(self._settled, said.generation)
+            self._wake_settling()
+        elif isinstance(said, m.Happened):
+            session.happened(said)
+        elif isinstance(said, m.Ready):
+            if said.fault is not None:
+                self._could_not_open(from_fault(said.fault))
+        elif isinstance(said, m.Opened):
+            self._on_opened(said)
+        elif isinstance(said, m.Progress):
+            session.tell("progress", said.message, said.node)
+        elif isinstance(said, m.Broken):
+            session.broken(from_fault(said.fault))
+        elif isinstance(said, m.Closed):
+            self._has_closed = True
+
+    def _on_opened(self, said: m.Opened) -> None:
+        if said.fault is not None:
+            self._could_not_open(from_fault(said.fault), said.node)
+            return
+        future = self._opened[said.node]
+        if not future.done():
+            future.set_result(said.actual)
+        if said.node == self.members[-1]:
+            self.is_ready = True
+            if self._is_started:
+                self._session.tell("restart", f"{self.words} runs again", said.node)
+                loop = asyncio.get_running_loop()
+                self._steady = loop.call_later(STEADY_S, self._restarts.settled)
+
+    def _could_not_open(self, error: RemoteMediaError, node_id: str | None = None) -> None:
+        if self._is_started:  # an heir
+            self._session.fail(node_id or self.members[0], error)
+            if self.child is not None:
+                self.child.kill(f"could not be opened again: {error}")
+            return
+        for future in self._opened.values():
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # it is asked for, or the session closes before
+
+    # -- death -------------------------------------------------------------------------------
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        names = ", ".join(map(repr, self.members[:3])) + (", …" if len(self.members) > 3 else "")
+        return f"the process of {'nodes' if len(self.members) > 1 else 'node'} {names}"
+
+    def _died(self, child: ChildProcess, how: Exit) -> None:
+        if child is not self.child:
+            return
+        session = self._session
+        if self._steady is not None:
+            self._steady.cancel()
+        session.unwatch(self)
+        if self._is_stopping:
+            self._end()
+            return
+        self._settled = session.generation
+        self._wake_settling()
+        error = ProcessDiedError(
+            f"{self.words} {how.describe()}{_tail(how.last_lines)}", node=self.members[0]
+        )
+        if not self._is_started:
+            self._could_not_open(error)
+            return
+        session.look()  # all that it has sent before
+        lost = session.take_stock(self, error)
+        failed = not (how.code == 0)
+        delay_us = self._restarts.after(failed)
+        session.died(self, error, lost)
+        if delay_us is None:
+            self._give_up(error, failed)
+            return
+        session.tell(
+            "restart",
+            f"{error.message.splitlines()[0]}; it is started again in {delay_us / 1000:g} ms",
+            self.members[0],
+        )
+        session.also_restart(self)
+        self._timers.append(session.clock.call_later(delay_us, self._restart))
+
+    def restart_with(self, other: Part) -> None:
+        """End, and start again, because another part has died (``rest_for_one``)."""
+        if self.child is not None and not self.child.exited.done():
+            self.child.kill(f"is started anew with {other.words}")
+
+    def _restart(self) -> None:
+        if self._is_stopping:
+            return
+        try:
+            self._launch(is_restart=True)
+        except RemoteMediaError as error:
+            self._give_up(ProcessDiedError(str(error), node=self.members[0]), True)
+
+    def _give_up(self, error: ProcessDiedError, failed: bool) -> None:
+        self.is_dead = True
+        self._wake_settling()
+        for node_id in self.members:
+            self._set_ended(node_id)
+        if failed and self._restarts.policy.when != "never":
+            verdict = self._restarts.verdict
+            self._session.broken(
+                ProcessDiedError(f"{error.message}\n{verdict}", node=self.members[0])
+            )
+        else:
+            self._session.bury(self)
+
+    def _set_ended(self, node_id: str) -> None:
+        future = self._ended.get(node_id)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def _end(self) -> None:
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+        for node_id in self.members:
+            self._set_ended(node_id)
+
+
+Told = Callable[[str, str, str], None]
+
+
+def _tail(lines: Iterable[str]) -> str:
+    """The last lines that a process wrote, as the end of a message."""
+    last = [line for line in lines if line.strip()][-20:]
+    return "; its last lines:\n" + "\n".join(f"    {line}" for line in last) if last else ""

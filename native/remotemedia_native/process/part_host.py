@@ -1,0 +1,456 @@
+"""The inside of the process of a part: makes its nodes, opens them, and runs them until told."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import sys
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from remotemedia.caps import Caps, parse_caps
+from remotemedia.clock import SystemClock
+from remotemedia.data import Packet
+from remotemedia.errors import NodeError, RemoteMediaError
+from remotemedia.executors import Inline
+from remotemedia.manifest import Policy
+from remotemedia.node import Node, make_params
+from remotemedia.registry import default_registry, missing_packages
+from remotemedia.session.budget import make_budget
+from remotemedia.session.cast import Cast
+from remotemedia.session.chain import Step
+from remotemedia.session.failure import node_error
+from remotemedia.session.life import context
+from remotemedia.session.tap import origin_packets
+from remotemedia.session.unit import Hooks
+from remotemedia_native.process import main_module
+from remotemedia_native.process import messages as m
+from remotemedia_native.process.control import Control
+from remotemedia_native.process.crossing import Outbox
+from remotemedia_native.process.description import rebuild
+from remotemedia_native.process.faults import to_fault
+from remotemedia_native.process.ledger import Ledger
+from remotemedia_native.process.part_router import Exits, PartRouter
+from remotemedia_native.process.post import Inflow, Post, set_cuts
+from remotemedia_native.process.routes import HERE
+from remotemedia_native.shm.bell import Bell
+from remotemedia_native.shm.kinds import find_kind
+
+BEAT_S = 0.1  # between two signs of life
+COUNTS_S = 0.1  # between two reports of what was counted
+IDLE_BEATS = 10  # reports are given that often, at least, while something happens
+
+
+async def host(control: Control) -> None:
+    """Run the part that the first message describes, until told to close."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    part: list[Part] = []
+
+    def on_message(message: bytes, fds: list[int]) -> None:
+        told = m.decode_told(message)
+        if isinstance(told, m.Host):
+            part.append(Part(control, told, fds, ended))
+            part[0].begin()
+        elif isinstance(told, m.Import):
+            _import(control, told)
+        elif part:
+            part[0].hear(told)
+
+    control.on_message = on_message
+    try:
+        await ended
+    finally:
+        for each in part:
+            await each.end()
+
+
+def _import(control: Control, told: m.Import) -> None:
+    """Get ready to be fast, in a process that is kept for later."""
+    for name in told.modules:
+        try:
+            main_module.find(name)
+        except Exception:
+            continue  # whoever needs it says so
+    control.send(m.encode(m.Imported()))
+
+
+class Part:
+    """A part at work.
+
+    Parameters
+    ----------
+    control : Control
+        To the session.
+    told : Host
+        What it is.
+    fds : list of int
+        The ledger, and the bells.
+    ended : Future
+        Set when all is closed.
+    """
+
+    def __init__(
+        self, control: Control, told: m.Host, fds: list[int], ended: asyncio.Future[None]
+    ) -> None:
+        self._control = control
+        self._told = told
+        self._ended = ended
+        self._clock = SystemClock()
+        self._ledger = Ledger(fds[0], told.lanes)
+        width = (len(fds) - 1) // len(told.bells)
+        self._bells = {
+            part: Bell.from_fds(fds[1 + width * i : 1 + width * (i + 1)])
+            for i, part in enumerate(told.bells)
+        }
+        self._post = Post(self._bells[told.part], self._newer, self._finished, _not_shown)
+        self._post.generation = told.generation
+        self._router: PartRouter | None = None
+        self._cast: Cast | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to_open: asyncio.Queue[m.Open | None] = asyncio.Queue()
+        self._is_closing = False
+        self._said: bytes = b""
+
+    def begin(self) -> None:
+        """Make the nodes, and begin to open them."""
+        self._beat()
+        try:
+            self._make()
+        except RemoteMediaError as error:
+            self._say(m.Ready(to_fault(error)))
+            return
+        except Exception as error:
+            ours = NodeError(
+                f"part {self._told.part!r} cannot be made: {type(error).__name__}: {error}"
+            )
+            ours.__cause__ = error
+            self._say(m.Ready(to_fault(ours)))
+            return
+        self._say(m.Ready())
+        self._run(self._open_all())
+
+    def hear(self, told: m.Told) -> None:
+        """Do what the session says."""
+        if isinstance(told, m.Interrupt):
+            self._interrupt(told)
+        elif isinstance(told, m.Open):
+            self._to_open.put_nowait(told)
+        elif isinstance(told, m.Start):
+            self._start()
+        elif isinstance(told, m.SetState):
+            self._set_state(told)
+        elif isinstance(told, m.Update):
+            self._update(told)
+        elif isinstance(told, m.Ask):
+            self._count()
+        elif isinstance(told, m.Close) and not self._is_closing:
+            self._is_closing = True
+            self._run(self._close())
+
+    async def end(self) -> None:
+        """Let go of everything; when the process ends."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=0.2)
+        self._post.stop()
+
+    # -- getting ready -----------------------------------------------------------------------
+
+    def _make(self) -> None:
+        told = self._told
+        plan, arriving = rebuild(told, find_class)
+        for node in plan.graph.nodes.values():
+            missing = missing_packages(node.cls)
+            if missing:
+                raise NodeError(
+                    f"node {node.id!r} ({node.node_type}) needs {', '.join(missing)} in the Python "
+                    f"of its process ({sys.executable}): pip install {' '.join(missing)}",
+                    node=node.id,
+                )
+        inline = Inline()
+        nodes = {node_id: inline.create(node) for node_id, node in plan.graph.nodes.items()}
+        budget = make_budget(told.max_latency_ms, "drop", self._clock, self._tell)
+        hooks = Hooks(
+            self._failed,
+            self._handled,
+            self._broken,
+            self._tell,
+            perf_counter,
+            self._clock,
+            budget,
+        )
+        readers = {
+            inlet.part: find_kind(inlet.topic.kind).open_reader(
+                inlet.topic, inlet.reader, self._bells[inlet.part].ring
+            )
+            for inlet in told.inlets
+        }
+        readers_of = sorted(
+            {end.part for route in told.routes if route.part == told.part for end in route.ends}
+            | {HERE}
+        )
+        outbox = Outbox(
+            {part: number for number, part in enumerate(readers_of)},
+            {part: self._bells[part].ring for part in readers_of},
+        )
+        outbox.open(find_kind(told.outlet.kind).open_writer(told.outlet))
+        self._post.outboxes.append(outbox)
+        routes = {(r.node, r.port): r for r in told.routes if r.part == told.part}
+        self._router = router = PartRouter(
+            plan,
+            nodes,
+            hooks,
+            self._clock,
+            msgspec.convert(told.policy, Policy),
+            arriving=arriving,
+            exits=Exits(routes, outbox, self._unsent),
+            ledger=self._ledger,
+            inner=told.inner,
+            live=frozenset(told.live),
+        )
+        router.generation = told.generation
+        for unit in router.units:
+            unit.generation = told.generation
+        places = [(route.node, route.port) for route in told.routes]
+        for inlet in told.inlets:
+            inflow = Inflow(readers[inlet.part], places, inlet.again)
+            self._post.inflows.append(inflow)
+            ring = self._bells[inlet.part].ring
+            inflow.count_in(self._ledger, inlet.lane)
+            for route in told.routes:
+                for end in route.ends:
+                    if route.part == inlet.part and end.part == told.part:
+                        queue = router.ending(route, end.node, end.port)
+                        lane = router.arrive(queue, end.lane, ring)
+                        inflow.destination(route.number).add(queue, lane, end.is_lossless)
+        self._cast = Cast(nodes, self._clock, told.close_timeout_us // 2, self._on_node_failed)
+
+    async def _open_all(self) -> None:
+        router, cast, told = self._router, self._cast, self._told
+        assert router is not None and cast is not None  # noqa: S101, PT018
+        for node_id in router.plan.graph.order:
+            entry = router.plan
+            if not told.is_eager:
+                asked = await self._to_open.get()
+                if asked is None:
+                    return
+                entry = _with_formats(entry, asked)
+            step = router.steps[node_id]
+            timers = step.timers.set if step.timers is not None else None
+            step.context = context(entry, node_id, self._clock, timers)
+            try:
+                node = await cast.open(node_id, step.context)
+                self._say(m.Opened(node_id, _actual(node_id, node)))
+            except RemoteMediaError as error:
+                self._say(m.Opened(node_id, None, to_fault(error)))
+                return
+        if told.is_restart:
+            self._start()
+
+    def _start(self) -> None:
+        if self._router is None or self._is_closing:
+            return
+        self._post.start()
+        self._router.start()
+        self._run(self._report())
+
+    # -- at work -----------------------------------------------------------------------------
+
+    def _newer(self, generation: int) -> None:
+        """A packet from after an interrupt has come: hear of that first."""
+        self._control.poll()
+        self._post.generation = max(self._post.generation, generation)
+
+    def _finished(self) -> None:
+        if self._router is not None:
+            self._router.finish()
+
+    def _interrupt(self, told: m.Interrupt) -> None:
+        router, nodes = self._router, frozenset(told.nodes)
+        self._post.generation = max(self._post.generation, told.generation)
+        if router is None:
+            self._say(m.Settled(told.generation))
+            return
+        set_cuts(
+            self._post.inflows,
+            told.generation,
+            lambda queue: queue.node in nodes or queue.target[0] in nodes,
+        )
+        router.drop(nodes, told.generation)
+        self._run(self._settle(told.generation))
+
+    async def _settle(self, generation: int) -> None:
+        if self._router is not None:
+            await self._router.settle()
+        self._say(m.Settled(generation))
+        self._count()
+
+    def _set_state(self, told: m.SetState) -> None:
+        router = self._router
+        if router is None or told.node not in router.steps:
+            return
+        step = router.steps[told.node]
+        was, step.state = step.state, told.state
+        for port, taps, is_output in [
+            *((port, step.input_taps, False) for port in router.plan.graph.nodes[told.node].inputs),
+            *((port, step.output_taps, True) for port in step.routes),
+        ]:
+            wanted = port in (told.output_taps if is_output else told.input_taps)
+            if wanted and port not in taps:
+                taps[port] = (self._shower(told.node, port),)
+            elif not wanted:
+                taps.pop(port, None)
+        router.recompose(told.node)
+        if step.outer is not None and was != "enabled" and step.state == "enabled":
+            step.outer.resume()
+
+    def _shower(self, node_id: str, port: str) -> Any:
+        """Shows the session what passes a port, if it can keep up."""
+        router = self._router
+        assert router is not None  # noqa: S101
+        packet_of = origin_packets(router, node_id, port)
+        outbox = self._post.outboxes[0]
+        return lambda data: outbox.show(packet_of(data))
+
+    def _update(self, told: m.Update) -> None:
+        if self._router is None or self._cast is None:
+            return
+        node = self._router.plan.graph.nodes[told.node]
+        self._cast.update(told.node, make_params(node.cls, told.params, told.node))
+
+    async def _close(self) -> None:
+        router, cast = self._router, self._cast
+        self._to_open.put_nowait(None)
+        if router is not None and cast is not None:
+            router.stop()
+            await router.stopped(self._clock, self._told.close_timeout_us // 2)
+            await cast.close_all()
+            self._count()
+        self._say(m.Closed())
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    # -- what is told ------------------------------------------------------------------------
+
+    def _say(self, said: m.Said) -> None:
+        if not self._control.closed:
+            self._control.send(m.encode(said))
+
+    def _failed(self, step: Step, error: BaseException, sequence: int) -> None:
+        self._happened(step, error, sequence, is_handled=False)
+
+    def _handled(self, step: Step, error: BaseException, sequence: int) -> None:
+        self._happened(step, error, sequence, is_handled=True)
+
+    def _happened(
+        self, step: Step, error: BaseException, sequence: int, *, is_handled: bool
+    ) -> None:
+        ours = node_error(step.id, type(step.node).__name__, error)
+        fault = to_fault(ours)
+        self._say(
+            m.Happened("error", step.id, ours.port or "", sequence, str(ours), fault, is_handled)
+        )
+
+    def _unsent(self, node_id: str, error: BaseException, sequence: int) -> None:
+        if self._router is not None:
+            step = self._router.steps[node_id]
+            step.errors += 1
+            self._failed(step, error, sequence)
+
+    def _on_node_failed(self, node_id: str, node: Node, error: Exception) -> None:
+        ours = node_error(node_id, type(node).__name__, error)
+        self._say(m.Happened("error", node_id, "", 0, str(ours), to_fault(ours), True))
+
+    def _broken(self, error: BaseException) -> None:
+        ours = error if isinstance(error, RemoteMediaError) else NodeError(repr(error))
+        if ours is not error:
+            ours.__cause__ = error
+        self._say(m.Broken(to_fault(ours)))
+
+    def _tell(self, kind: str, message: str, node: str, port: str = "") -> None:
+        self._say(m.Happened(kind, node, port, 0, message))
+
+    def _count(self) -> None:
+        """Say what was counted."""
+        router = self._router
+        if router is None:
+            return
+        metrics = router.metrics()
+        ended = [step for unit in router.units if unit.ended for step in unit.wiring.steps]
+        counted = m.Counted(
+            list(metrics.nodes),
+            router.inner_edges(metrics),
+            router.lane_counts(),
+            router.route_counts(),
+            ended,
+        )
+        self._say(counted)
+
+    async def _report(self) -> None:
+        """Say from time to time what was counted, as long as there is something new."""
+        words = self._ledger.words
+        last, quiet = b"", 0
+        while not self._is_closing:
+            await asyncio.sleep(COUNTS_S)
+            now = bytes(words[256 : 256 + 8 * len(self._told.lanes)])
+            if now != last or quiet < 2:
+                quiet = 0 if now != last else quiet + 1
+                last = now
+                self._count()
+
+    def _beat(self) -> None:
+        self._ledger.words[self._told.number] += 1
+        asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken(error)
+
+
+def find_class(module: str, name: str, node_type: str) -> type[Node]:
+    """The class of a node: by its name in its module, or as what that has registered."""
+    home = main_module.find(module)
+    try:
+        found: Any = operator.attrgetter(name)(home)
+    except AttributeError:
+        found = None
+    if isinstance(found, type) and issubclass(found, Node):
+        return found
+    return default_registry().find(node_type)  # a function that was made a node
+
+
+def _with_formats(plan: Any, asked: m.Open) -> Any:
+    inputs = {**plan.formats.inputs}
+    outputs = {**plan.formats.outputs}
+    inputs.update({(asked.node, port): parse_caps(text) for port, text in asked.inputs.items()})
+    outputs.update({(asked.node, port): parse_caps(text) for port, text in asked.outputs.items()})
+    formats = msgspec.structs.replace(plan.formats, inputs=inputs, outputs=outputs)
+    return msgspec.structs.replace(plan, formats=formats)
+
+
+def _actual(node_id: str, node: Node) -> dict[str, str] | None:
+    """What a node says of its outputs once it is open."""
+    if node.capabilities != "runtime_discovered":
+        return None
+    try:
+        actual = node.actual_formats() or {}
+        return {p: str(c) if isinstance(c, Caps) else str(parse_caps(c)) for p, c in actual.items()}
+    except Exception as error:
+        raise NodeError(
+            f"node {node_id!r}: its actual_formats() cannot be used: "
+            f"{type(error).__name__}: {error}",
+            node=node_id,
+        ) from error
+
+
+def _not_shown(route: int, packet: Packet) -> None:
+    """Nobody looks at anything here."""

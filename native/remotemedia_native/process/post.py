@@ -1,0 +1,200 @@
+"""Post: what comes into a process by its topics, and whose queues it goes to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from remotemedia_native.shm.bell import Bell
+
+from remotemedia.data import Control, Packet
+from remotemedia.session.boundary import Boundary
+from remotemedia_native.process.arrival import Arrivals, Lane
+from remotemedia_native.process.crossing import Outbox
+from remotemedia_native.process.envelope import END, FINISH, TAPPED, read
+from remotemedia_native.process.ledger import ARRIVED, Ledger
+from remotemedia_native.process.messages import Again
+from remotemedia_native.shm.base import Reader
+
+AT_ONCE = 64  # messages of one topic after which others get a turn
+
+
+class Destination:
+    """The queues of this process in which a route ends.
+
+    Attributes
+    ----------
+    queues : list of Boundary
+        Each is one of `Arrivals`.
+    """
+
+    __slots__ = ("is_lossless", "lanes", "queues")
+
+    def __init__(self) -> None:
+        self.queues: list[Boundary] = []
+        self.lanes: list[Lane] = []
+        self.is_lossless: list[bool] = []
+
+    def add(self, queue: Boundary, lane: Lane, is_lossless: bool) -> None:
+        """One more."""
+        assert isinstance(queue, Arrivals)  # noqa: S101 - for the type checker
+        queue.lane = lane
+        self.queues.append(queue)
+        self.lanes.append(lane)
+        self.is_lossless.append(is_lossless)
+
+    def take_in(self, packet: Packet, message: int) -> None:
+        """Put a packet into the queues."""
+        for queue, lane, is_lossless in zip(self.queues, self.lanes, self.is_lossless, strict=True):
+            if packet.generation < lane.cut:
+                lane.refuse("interrupt", queue)
+                continue
+            lane.message = message
+            if is_lossless and packet.data.__class__ is not Control:
+                queue.force(packet)  # its sender has seen to it that there is room
+            else:
+                queue.offer(packet)
+
+    def end(self) -> None:
+        """No more will come."""
+        for queue in self.queues:
+            queue.end()
+
+
+class Inflow:
+    """One topic that is read.
+
+    Parameters
+    ----------
+    reader : Reader
+        Its end.
+    places : list of (str, str)
+        Of each route the node and port that its packets come from.
+    again : Again
+        What a predecessor had taken.
+    """
+
+    def __init__(
+        self, reader: Reader, places: list[tuple[str, str]], again: Again | None = None
+    ) -> None:
+        self.reader = reader
+        self.destinations: dict[int, Destination] = {}
+        self._places = places
+        self._taken = again.taken if again is not None else 0
+        self._again = frozenset(again.numbers) if again is not None else frozenset()
+        self._words: memoryview | None = None
+        self._word = 0
+
+    def count_in(self, ledger: Ledger, lane: int) -> None:
+        """Note in a lane which messages were taken in, for an heir."""
+        self._words, self._word = ledger.words, ledger.lane(lane) + ARRIVED
+
+    def taken_in(self, number: int) -> None:
+        """All of a message is where it belongs."""
+        if self._words is not None:
+            self._words[self._word] = number + 1
+
+    def destination(self, route: int) -> Destination:
+        """Where a route ends here."""
+        return self.destinations.setdefault(route, Destination())
+
+    def wants(self, number: int) -> bool:
+        """Whether a message is not one that a predecessor was through with."""
+        return number >= self._taken or number in self._again
+
+
+class Post:
+    """All that a process reads, and all that it writes: woken by its bell.
+
+    Parameters
+    ----------
+    bell : Bell
+        Its own.
+    newer : callable
+        Called with the generation of a packet before it is taken in, if that is newer than any
+        before.
+    finished : callable
+        Called when the client sends no more.
+    tapped : callable
+        Called with a packet that is only shown, and its route.
+    """
+
+    def __init__(
+        self,
+        bell: Bell,
+        newer: Callable[[int], None],
+        finished: Callable[[], None],
+        tapped: Callable[[int, Packet], None],
+    ) -> None:
+        self.bell = bell
+        self.inflows: list[Inflow] = []
+        self.outboxes: list[Outbox] = []
+        self.generation = 0
+        self._newer = newer
+        self._finished = finished
+        self._tapped = tapped
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Read when the bell rings, from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self.bell.fileno(), self.look)
+        self.look()
+
+    def stop(self) -> None:
+        """Read no more, and let go."""
+        if self._loop is not None:
+            self._loop.remove_reader(self.bell.fileno())
+            self._loop = None
+        for outbox in self.outboxes:
+            outbox.close()
+        for inflow in self.inflows:
+            inflow.reader.close()
+
+    def look(self) -> None:
+        """Take in all that is there, and let those go on who wait for room."""
+        self.bell.clear()
+        for inflow in self.inflows:
+            if self._read(inflow) and self._loop is not None:
+                self._loop.call_soon(self._look_on)
+        for outbox in self.outboxes:
+            outbox.look()
+
+    def _look_on(self) -> None:
+        if self._loop is not None:
+            self.look()
+
+    def _read(self, inflow: Inflow) -> bool:
+        """Take in what is there; whether there may be more."""
+        take = inflow.reader.take
+        for _ in range(AT_ONCE):
+            message = take()
+            if message is None:
+                return False
+            number, view = message
+            if not inflow.wants(number):
+                continue
+            form, route, packet = read(view, inflow._places)
+            del view, message
+            if packet is not None:
+                if packet.generation > self.generation:
+                    self._newer(packet.generation)
+                if form == TAPPED:
+                    self._tapped(route, packet)
+                else:
+                    inflow.destinations[route].take_in(packet, number)
+            elif form == END:
+                inflow.destinations[route].end()
+            elif form == FINISH:
+                self._finished()
+            inflow.taken_in(number)
+        return True
+
+
+def set_cuts(inflows: Sequence[Inflow], cut: int, concerns: Callable[[Boundary], bool]) -> None:
+    """What is on its way to some queues, and of an older generation, is stale."""
+    for inflow in inflows:
+        for destination in inflow.destinations.values():
+            for queue, lane in zip(destination.queues, destination.lanes, strict=True):
+                if concerns(queue):
+                    lane.cut = cut

@@ -1,0 +1,86 @@
+"""Taking stock: what was in the queues of a process that has died, and what its heir is given."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from remotemedia_native.process.ledger import ARRIVED, DELIVERED, DROPPED, WORKING, Ledger
+from remotemedia_native.process.messages import Again, Inlet
+from remotemedia_native.process.routes import Routes
+
+
+class Lost(NamedTuple):
+    """An item that was in a process when that died, and that nobody has any more.
+
+    Attributes
+    ----------
+    node : str
+        Whom it was for.
+    sequence : int
+        Of the client's send that it stems from.
+    is_worked_on : bool
+        Whether the node had it, or it waited in a queue within the process.
+    """
+
+    node: str
+    sequence: int
+    is_worked_on: bool
+
+
+def take_stock(
+    ledger: Ledger, routes: Routes, part: str, inlets: list[Inlet], *, redeliver: bool
+) -> tuple[list[Lost], dict[str, Again]]:
+    """What is lost, and what is to be given again of each topic that the part reads.
+
+    The counts are set right for an heir that counts on. To be called when nothing runs that
+    belongs to the part.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    routes : Routes
+    part : str
+        Whose process has died.
+    inlets : list of Inlet
+        What it read.
+    redeliver : bool
+        Whether what was being worked on is given again as well.
+    """
+    lost: list[Lost] = []
+    again: dict[str, Again] = {}
+    words = ledger.words
+    for inlet in inlets:
+        numbers: list[int] = []
+        for route in routes.routes:
+            if route.part != inlet.part:
+                continue
+            for end in route.ends:
+                if end.part != part:
+                    continue
+                base = ledger.lane(end.lane)
+                waiting = 0
+                for sequence, stands_for, number in ledger.held(end.lane):
+                    is_worked_on = stands_for == WORKING
+                    if is_worked_on and not redeliver:
+                        lost.append(Lost(end.node, sequence, True))
+                        continue
+                    waiting += not is_worked_on
+                    numbers.append(number)
+                    if is_worked_on:
+                        words[base + DELIVERED] -= 1
+                # Whatever is not there any more will arrive again.
+                gone = words[base + DELIVERED] + words[base + DROPPED]
+                words[base + ARRIVED] = gone
+                ledger.forget(end.lane)
+        taken = words[ledger.lane(inlet.lane) + ARRIVED]
+        again[inlet.part] = Again(taken, tuple(sorted(set(numbers))))
+    for name, lane in routes.inner.items():
+        target = name.rpartition(">")[2].rpartition(":")[0]
+        if routes.inner_parts[name] != part:
+            continue
+        for sequence, stands_for, _ in ledger.held(lane):
+            lost.append(Lost(target, sequence, stands_for == WORKING))
+        base = ledger.lane(lane)
+        words[base + DROPPED] = words[base + ARRIVED] - words[base + DELIVERED]
+        ledger.forget(lane)
+    return lost, again
