@@ -83,6 +83,11 @@ class ChildProcess:
         self._log.name = name
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended, asked of the system: `exited` needs a turn of the loop."""
+        return self._process.poll() is None
+
+    @property
     def last_lines(self) -> tuple[str, ...]:
         """The last lines that it wrote and logged."""
         return tuple(self._log.last)
