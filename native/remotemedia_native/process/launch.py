@@ -92,11 +92,17 @@ class ChildProcess:
         """The last lines that it wrote and logged."""
         return tuple(self._log.last)
 
+    @property
+    def dump(self) -> tuple[str, ...]:
+        """The first lines that it wrote since `dump_stack`."""
+        return tuple(self._log.dump)
+
     def dump_stack(self) -> None:
         """Let it write the stacks of all its threads to stderr, whatever it does just now.
 
-        They come with `last_lines` some milliseconds later; from a process that is stopped, never.
+        They are in `dump` some milliseconds later; of a process that is stopped, never.
         """
+        self._log.dump.clear()
         self._send(signal.SIGUSR2)
 
     def kill(self, why: str = "") -> None:
@@ -111,11 +117,14 @@ class ChildProcess:
             self._why = self._why or why
             self._send(signal.SIGKILL)
 
-    async def terminate(self, deadline_s: float) -> Exit:
+    async def terminate(self, deadline_s: float, why: str = "") -> Exit:
         """Ask it to end with SIGTERM, and kill it if it has not ended within `deadline_s`.
 
         The function that it runs is cancelled. If this call is cancelled, it is killed at once.
+        `why` is put in the words of its `Exit`.
         """
+        if not self.exited.done():
+            self._why = self._why or why
         self._send(signal.SIGTERM)
         self._send(signal.SIGCONT)  # a stopped process would not notice
         try:

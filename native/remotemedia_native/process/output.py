@@ -12,6 +12,7 @@ from typing import IO
 from remotemedia_native.process.log_lines import MARK, MAX_TEXT, parse_record
 
 LAST_LINES = 40  # a crash with its stack is some thirty
+MAX_DUMP = 400  # lines
 MAX_RATE = 1000  # lines per second that are logged; more are counted
 
 _CHUNK = 65_536  # bytes
@@ -35,6 +36,8 @@ class Log:
     ----------
     last : deque of str
         The last lines, oldest first, whether logged or not.
+    dump : list of str
+        The first lines since it was emptied last.
     hidden : int
         Lines that were too many to be logged, since this was told last.
     """
@@ -42,6 +45,7 @@ class Log:
     def __init__(self, name: str, now: Callable[[], float]) -> None:
         self.name = name
         self.last: deque[str] = deque(maxlen=LAST_LINES)
+        self.dump: list[str] = []
         self.hidden = 0
         self._now = now
         self._until = 0.0  # end of the second that is counted
@@ -60,6 +64,8 @@ class Log:
 
     def _log(self, level: int, text: str) -> None:
         self.last.append(text)
+        if len(self.dump) < MAX_DUMP:
+            self.dump.append(text)
         self._count += 1
         if self._count > MAX_RATE:
             now = self._now()
