@@ -41,6 +41,8 @@ class Lane:
         Number of the message that is arriving.
     cut : int
         What is of an older generation is stale.
+    reason : str
+        Why that is dropped.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Lane:
         "is_traced",
         "message",
         "number",
+        "reason",
     )
 
     def __init__(
@@ -62,6 +65,7 @@ class Lane:
         self.number = number
         self.message = 0
         self.cut = 0
+        self.reason = "interrupt"
         self.is_traced = is_traced
         self._words = ledger.words
         self._base = ledger.lane(number)
@@ -69,6 +73,11 @@ class Lane:
         self._mask = size - 1
         self._ring = ring
         self._places: dict[int, int] = {}
+
+    def bury(self, reason: str) -> None:
+        """All that arrives is dropped, from now on."""
+        self.cut = 2**63
+        self.reason = reason
 
     def refuse(self, reason: str, boundary: Boundary) -> None:
         """What arrives is dropped at once."""

@@ -69,6 +69,10 @@ class Outbox:
             self._marks.append((form, route, mask, bells))
             self._send_marks()
 
+    def end(self, route: Route) -> None:
+        """Say that a route has ended."""
+        self.mark(END, route.number, *self.address(route))
+
     def finish(self) -> None:
         """The client sends no more, to nobody."""
         mask = sum(1 << reader for reader in self._readers.values())

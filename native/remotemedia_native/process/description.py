@@ -95,9 +95,7 @@ def rebuild(host: Host, find_class: FindClass) -> tuple[Plan, tuple[Edge, ...]]:
     RemoteMediaError
         A class that is not there, or parameters that it does not accept.
     """
-    nodes = {
-        entry.id: _node(entry, index, find_class) for index, entry in enumerate(host.nodes)
-    }
+    nodes = {entry.id: _node(entry, index, find_class) for index, entry in enumerate(host.nodes)}
     edges = tuple(
         Edge(
             each.source,

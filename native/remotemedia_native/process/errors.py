@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remotemedia.errors import RemoteMediaError
+from remotemedia.errors import NodeError, RemoteMediaError
 
 
 class ProcessError(RemoteMediaError):
@@ -21,3 +21,9 @@ class ControlFullError(ProcessError):
     """The other process does not read its messages, and no more of them may wait."""
 
     code = "control_full"
+
+
+class ProcessDiedError(NodeError):
+    """A process of nodes that has died, hung or taken too much; says how, and its last lines."""
+
+    code = "process_died"

@@ -54,9 +54,7 @@ class Figures:
             part: [*self._before.get(part, []), *([now] if now is not None else [])]
             for part, now in counted.items()
         }
-        nodes = {
-            each.node: each for part in reports.values() for each in _nodes(part)
-        }
+        nodes = {each.node: each for part in reports.values() for each in _nodes(part)}
         edges = self._edges(reports, crossings)
         for part, all_ in reports.items():
             inner = {(e.source, e.target): e for each in all_ for e in each.edges}
@@ -86,8 +84,9 @@ class Figures:
                 if end.part == HERE:
                     continue
                 here = (
-                    (crossing.waiting, crossing.dropped) if crossing is not None else
-                    _of_route(reports.get(route.part, []), route)
+                    (crossing.waiting, crossing.dropped)
+                    if crossing is not None
+                    else _of_route(reports.get(route.part, []), route)
                 )
                 found[_ends(route, end)] = self._edge(route, end, lanes.get(end.lane, []), *here)
         return found
@@ -196,5 +195,3 @@ def _sum(edges: Iterable[EdgeMetrics], ends: Ends) -> EdgeMetrics:
     return msgspec.structs.replace(
         last, entered=entered, delivered=delivered, dropped=dropped, max_depth=held
     )
-
-

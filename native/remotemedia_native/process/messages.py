@@ -150,12 +150,6 @@ class Host(msgspec.Struct, frozen=True, tag="host"):
     is_restart: bool = False
 
 
-class Import(msgspec.Struct, frozen=True, tag="import"):
-    """To a process that is kept for later: import these modules; answered by `Imported`."""
-
-    modules: list[str]
-
-
 class Open(msgspec.Struct, frozen=True, tag="open"):
     """To a process: open a node, whose ports carry this."""
 
@@ -295,16 +289,12 @@ class Counted(msgspec.Struct, frozen=True, tag="counted"):
     ended: list[str]
 
 
-class Imported(msgspec.Struct, frozen=True, tag="imported"):
-    """From a process that is kept for later: it is ready."""
-
-
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
     """From a process: all is closed."""
 
 
-Told = Host | Import | Open | Start | Interrupt | SetState | Update | Ask | Close
-Said = Ready | Progress | Opened | Settled | Happened | Broken | Counted | Closed | Imported
+Told = Host | Open | Start | Interrupt | SetState | Update | Ask | Close
+Said = Ready | Progress | Opened | Settled | Happened | Broken | Counted | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_told = msgspec.msgpack.Decoder(Told).decode

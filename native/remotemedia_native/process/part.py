@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from remotemedia.errors import RemoteMediaError
 from remotemedia.executors.restart import Restarts
+
+from remotemedia.errors import RemoteMediaError
 from remotemedia.manifest import Restart
 from remotemedia.node import Context
 from remotemedia.session.chain import Step
@@ -63,6 +64,7 @@ class Part:
         self.counted: m.Counted | None = None
         self.is_dead = False
         self.is_ready = False
+        self.again: dict[str, m.Again] = {}
         self.params: dict[str, object] = {}
         self.states: dict[str, m.SetState] = {}
         self._session = session
@@ -78,6 +80,7 @@ class Part:
         self._timers: list[Any] = []
         self._task: asyncio.Task[None] | None = None
         self._steady: Any = None
+        self._starting: Any = None
 
     @property
     def restart(self) -> Restart:
@@ -130,11 +133,26 @@ class Part:
         )
         return await asyncio.shield(self._opened[node_id])
 
+    def limit_start(self, within_us: int) -> None:
+        """Make its process end unless its nodes are open in time."""
+        child = self.child
+
+        def too_late() -> None:
+            if child is not None and child is self.child and not self.is_ready:
+                child.dump_stack()
+                child.kill(
+                    f"its nodes were not open within {within_us / 1e6:g} s "
+                    "(process: {start_timeout_ms: …})"
+                )
+
+        self._starting = self._session.clock.call_later(within_us, too_late)
+
     def start(self) -> None:
         """All nodes of the session are open."""
         if not self._is_started:
             self._is_started = True
             self._tell(m.Start())
+            self._session.keep_spares()
 
     async def ended(self, nodes: Iterable[str]) -> None:
         """Wait until some nodes are through with all that they had to do."""
@@ -259,6 +277,7 @@ class Part:
             future.set_result(said.actual)
         if said.node == self.members[-1]:
             self.is_ready = True
+            self._stop_timer()
             if self._is_started:
                 self._session.tell("restart", f"{self.words} runs again", said.node)
                 loop = asyncio.get_running_loop()
@@ -290,6 +309,7 @@ class Part:
         if self._steady is not None:
             self._steady.cancel()
         session.unwatch(self)
+        self._stop_timer()
         if self._is_stopping:
             self._end()
             return
@@ -302,7 +322,7 @@ class Part:
             self._could_not_open(error)
             return
         session.look()  # all that it has sent before
-        lost = session.take_stock(self, error)
+        lost = session.take_stock(self)
         failed = not (how.code == 0)
         delay_us = self._restarts.after(failed)
         session.died(self, error, lost)
@@ -343,6 +363,11 @@ class Part:
         else:
             self._session.bury(self)
 
+    def _stop_timer(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+
     def _set_ended(self, node_id: str) -> None:
         future = self._ended.get(node_id)
         if future is not None and not future.done():
@@ -353,9 +378,6 @@ class Part:
             self._gone.set_result(None)
         for node_id in self.members:
             self._set_ended(node_id)
-
-
-Told = Callable[[str, str, str], None]
 
 
 def _tail(lines: Iterable[str]) -> str:

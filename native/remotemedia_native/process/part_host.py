@@ -35,8 +35,8 @@ from remotemedia_native.process.ledger import Ledger
 from remotemedia_native.process.part_router import Exits, PartRouter
 from remotemedia_native.process.post import Inflow, Post, set_cuts
 from remotemedia_native.process.routes import HERE
+from remotemedia_native.shm import kinds
 from remotemedia_native.shm.bell import Bell
-from remotemedia_native.shm.kinds import find_kind
 
 BEAT_S = 0.1  # between two signs of life
 COUNTS_S = 0.1  # between two reports of what was counted
@@ -53,8 +53,6 @@ async def host(control: Control) -> None:
         if isinstance(told, m.Host):
             part.append(Part(control, told, fds, ended))
             part[0].begin()
-        elif isinstance(told, m.Import):
-            _import(control, told)
         elif part:
             part[0].hear(told)
 
@@ -64,16 +62,6 @@ async def host(control: Control) -> None:
     finally:
         for each in part:
             await each.end()
-
-
-def _import(control: Control, told: m.Import) -> None:
-    """Get ready to be fast, in a process that is kept for later."""
-    for name in told.modules:
-        try:
-            main_module.find(name)
-        except Exception:
-            continue  # whoever needs it says so
-    control.send(m.encode(m.Imported()))
 
 
 class Part:
@@ -183,7 +171,7 @@ class Part:
             budget,
         )
         readers = {
-            inlet.part: find_kind(inlet.topic.kind).open_reader(
+            inlet.part: kinds.find(inlet.topic.kind).open_reader(
                 inlet.topic, inlet.reader, self._bells[inlet.part].ring
             )
             for inlet in told.inlets
@@ -196,7 +184,7 @@ class Part:
             {part: number for number, part in enumerate(readers_of)},
             {part: self._bells[part].ring for part in readers_of},
         )
-        outbox.open(find_kind(told.outlet.kind).open_writer(told.outlet))
+        outbox.open(kinds.find(told.outlet.kind).open_writer(told.outlet))
         self._post.outboxes.append(outbox)
         routes = {(r.node, r.port): r for r in told.routes if r.part == told.part}
         self._router = router = PartRouter(
@@ -216,7 +204,8 @@ class Part:
             unit.generation = told.generation
         places = [(route.node, route.port) for route in told.routes]
         for inlet in told.inlets:
-            inflow = Inflow(readers[inlet.part], places, inlet.again)
+            inflow = Inflow(places, inlet.again)
+            inflow.open(readers[inlet.part])
             self._post.inflows.append(inflow)
             ring = self._bells[inlet.part].ring
             inflow.count_in(self._ledger, inlet.lane)

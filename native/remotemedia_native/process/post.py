@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from remotemedia_native.shm.bell import Bell
-
 from remotemedia.data import Control, Packet
 from remotemedia.session.boundary import Boundary
 from remotemedia_native.process.arrival import Arrivals, Lane
@@ -15,6 +13,7 @@ from remotemedia_native.process.envelope import END, FINISH, TAPPED, read
 from remotemedia_native.process.ledger import ARRIVED, Ledger
 from remotemedia_native.process.messages import Again
 from remotemedia_native.shm.base import Reader
+from remotemedia_native.shm.bell import Bell
 
 AT_ONCE = 64  # messages of one topic after which others get a turn
 
@@ -47,7 +46,7 @@ class Destination:
         """Put a packet into the queues."""
         for queue, lane, is_lossless in zip(self.queues, self.lanes, self.is_lossless, strict=True):
             if packet.generation < lane.cut:
-                lane.refuse("interrupt", queue)
+                lane.refuse(lane.reason, queue)
                 continue
             lane.message = message
             if is_lossless and packet.data.__class__ is not Control:
@@ -66,24 +65,30 @@ class Inflow:
 
     Parameters
     ----------
-    reader : Reader
-        Its end.
     places : list of (str, str)
         Of each route the node and port that its packets come from.
     again : Again
         What a predecessor had taken.
     """
 
-    def __init__(
-        self, reader: Reader, places: list[tuple[str, str]], again: Again | None = None
-    ) -> None:
-        self.reader = reader
+    def __init__(self, places: list[tuple[str, str]], again: Again | None = None) -> None:
+        self.reader: Reader | None = None
         self.destinations: dict[int, Destination] = {}
         self._places = places
         self._taken = again.taken if again is not None else 0
         self._again = frozenset(again.numbers) if again is not None else frozenset()
         self._words: memoryview | None = None
         self._word = 0
+
+    def open(self, reader: Reader) -> None:
+        """Read this end from now on."""
+        self.reader = reader
+
+    def close(self) -> None:
+        """Read no more."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
 
     def count_in(self, ledger: Ledger, lane: int) -> None:
         """Note in a lane which messages were taken in, for an heir."""
@@ -149,7 +154,7 @@ class Post:
         for outbox in self.outboxes:
             outbox.close()
         for inflow in self.inflows:
-            inflow.reader.close()
+            inflow.close()
 
     def look(self) -> None:
         """Take in all that is there, and let those go on who wait for room."""
@@ -166,6 +171,8 @@ class Post:
 
     def _read(self, inflow: Inflow) -> bool:
         """Take in what is there; whether there may be more."""
+        if inflow.reader is None:
+            return False
         take = inflow.reader.take
         for _ in range(AT_ONCE):
             message = take()

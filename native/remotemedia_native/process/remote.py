@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
@@ -116,5 +115,3 @@ class RemoteUnit(Unit):
 
     def go_on(self) -> None:
         """It was not paused."""
-
-

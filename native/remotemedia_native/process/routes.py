@@ -135,9 +135,7 @@ class _Finder:
                     capacity = self._capacity(node_id)
                     end = End(part, node_id, port, self._lane(capacity, node_id), capacity)
                     self._add(HERE, node_id, port, [end], is_entry=True)
-        return Routes(
-            tuple(self._routes), tuple(self._lanes), self._inner, self._inner_parts
-        )
+        return Routes(tuple(self._routes), tuple(self._lanes), self._inner, self._inner_parts)
 
     def _from_part(self, node_id: str, port: str, part: str) -> None:
         ends: list[End] = []
