@@ -11,6 +11,7 @@ from remotemedia_native.shm.base import Bytes, Message, Ring, Statistics, TopicS
 from remotemedia_native.shm.store import Mapped, Store, Words
 
 _U8: Final = np.dtype(np.uint8)
+_new: Final = tuple.__new__  # 0.2 µs less than to call a NamedTuple
 
 
 class RingReader:
@@ -91,7 +92,7 @@ class RingReader:
             view = self._copy(shelf, slot, size, number + 1)
         self._messages += 1
         self._bytes += size
-        return Message(number, view)
+        return _new(Message, (number, view))
 
     def statistics(self) -> Statistics:
         """See `Reader`."""
