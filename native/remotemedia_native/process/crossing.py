@@ -145,9 +145,12 @@ class Crossing(Boundary):
         Where its lanes are.
     failed : callable, optional
         Told of a packet that cannot be sent, which is dropped. Without it that is raised.
+    ending : callable, optional
+        Called before the other end is told that no more will come.
     """
 
     __slots__ = (
+        "_ending",
         "_failed",
         "_is_end_sent",
         "_ledger",
@@ -161,7 +164,12 @@ class Crossing(Boundary):
     )
 
     def __init__(
-        self, route: Route, outbox: Outbox, ledger: Ledger, failed: Failed | None = None
+        self,
+        route: Route,
+        outbox: Outbox,
+        ledger: Ledger,
+        failed: Failed | None = None,
+        ending: Callable[[], None] | None = None,
     ) -> None:
         ends = [end for end in route.ends if end.is_lossless]
         source = ("", "") if route.is_entry else (route.node, route.port)
@@ -175,6 +183,7 @@ class Crossing(Boundary):
         self.outbox = outbox
         self._ledger = ledger
         self._failed = failed
+        self._ending = ending
         self._mask, self._rings = outbox.address(route)
         self._lossless = [(ledger.lane(end.lane), end.capacity) for end in ends]
         self._sent = [ledger.lane(end.lane) + SENT for end in route.ends]
@@ -245,6 +254,8 @@ class Crossing(Boundary):
             return False
         if self.ended and not self.route.is_entry and not self._is_end_sent:
             self._is_end_sent = True
+            if self._ending is not None:
+                self._ending()
             self.outbox.mark(END, self.route.number, self._mask, self._rings)
         return True
 

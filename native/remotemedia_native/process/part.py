@@ -240,6 +240,11 @@ class Part:
         if child is not None and not child.control.closed:
             child.control.send(m.encode(told), list(fds))
 
+    def poll(self) -> None:
+        """Hear what it has said already."""
+        if self.child is not None and not self.child.control.closed:
+            self.child.control.poll()
+
     # -- what it says ------------------------------------------------------------------------
 
     def _hear(self, child: ChildProcess, message: bytes) -> None:
@@ -323,7 +328,7 @@ class Part:
             return
         session.look()  # all that it has sent before
         lost = session.take_stock(self)
-        failed = not (how.code == 0)
+        failed = how.code != 0
         delay_us = self._restarts.after(failed)
         session.died(self, error, lost)
         if delay_us is None:

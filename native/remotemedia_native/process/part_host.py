@@ -194,7 +194,7 @@ class Part:
             self._clock,
             msgspec.convert(told.policy, Policy),
             arriving=arriving,
-            exits=Exits(routes, outbox, self._unsent),
+            exits=Exits(routes, outbox, self._unsent, self._count),
             ledger=self._ledger,
             inner=told.inner,
             live=frozenset(told.live),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from remotemedia.clock import Clock
@@ -44,11 +44,14 @@ class Exits(NamedTuple):
         What they go by.
     failed : callable
         Told of what cannot be sent.
+    ending : callable
+        Called when one of them ends.
     """
 
     routes: dict[tuple[str, str], Route]
     outbox: Outbox
     failed: Failed
+    ending: Callable[[], None]
 
 
 class PartRouter(Router):
@@ -130,7 +133,9 @@ class PartRouter(Router):
     ) -> Boundary:
         """What leads out of the process."""
         exits = self._exits
-        crossing = Crossing(exits.routes[node, port], exits.outbox, self._ledger, exits.failed)
+        crossing = Crossing(
+            exits.routes[node, port], exits.outbox, self._ledger, exits.failed, exits.ending
+        )
         self.crossings[node, port] = crossing
         return crossing
 

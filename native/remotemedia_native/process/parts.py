@@ -203,6 +203,8 @@ class ProcessParts:
 
     def merged(self, metrics: Metrics) -> Metrics:
         """The metrics of the session, with those of the parts in their places."""
+        for part in self.parts.values():
+            part.poll()
         counted = {name: part.counted for name, part in self.parts.items()}
         merged = self._figures.merged(metrics, counted, self._crossings)
         return msgspec.structs.replace(merged, edges=tuple(map(self._arriving_edge, merged.edges)))
