@@ -23,6 +23,7 @@ from remotemedia.manifest.model import (
     Manifest,
     NodeSpec,
     Policy,
+    ProcessOptions,
     Queue,
 )
 from remotemedia.manifest.tree import Path, show
@@ -197,6 +198,7 @@ class _Checker:
         self.broken = bool(findings.problems)
         self._seen: dict[tuple[str, str, str, str], Path] = {}
         self.ids: dict[str, int] = {}
+        self.groups: dict[str, tuple[str, ProcessOptions]] = {}
         self.nodes: dict[str, GraphNode] = {}
         self.edges: list[Edge] = []
 
@@ -238,11 +240,27 @@ class _Checker:
             self.findings.add(f"id {show(spec.id)} is that of nodes[{first}] too", (*path, "id"))
         if spec.policy is not None:
             self._check_part(spec.policy, (*path, "policy"))
+        if spec.process is not None:
+            self._check_part(spec.process, (*path, "process"))
+            self._check_group(spec, spec.process, (*path, "process"))
         node = self.types.check(spec, index)
         if node is not None and first == index:
             self.nodes[spec.id] = node
 
-    def _check_part(self, part: Policy | Queue, path: Path) -> None:
+    def _check_group(self, spec: NodeSpec, options: ProcessOptions, path: Path) -> None:
+        """Nodes of one process have its options in common; one of them may give them."""
+        if spec.process_group is None or spec.executor != "process":
+            return
+        first, given = self.groups.setdefault(spec.process_group, (spec.id, options))
+        if options != given:
+            self.findings.add(
+                f"{show(spec.id)} shares the process of {show(first)}, whose options are others: "
+                "give them to one of the two",
+                path,
+                at_key=True,
+            )
+
+    def _check_part(self, part: Policy | ProcessOptions | Queue, path: Path) -> None:
         """What was made in code may hold anything."""
         diagnose(msgspec.to_builtins(part), type(part), path, self.findings)
 

@@ -16,7 +16,14 @@ from remotemedia.caps import Caps, parse_caps
 from remotemedia.data import Data
 from remotemedia.errors import ManifestError
 from remotemedia.graph import Graph, load, requirements
-from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue, load_manifest
+from remotemedia.manifest import (
+    Connection,
+    Manifest,
+    NodeSpec,
+    ProcessOptions,
+    Queue,
+    load_manifest,
+)
 from remotemedia.manifest.limits import MAX_PROBLEMS
 from remotemedia.node import Node, NodeParams
 from remotemedia.registry import Registry
@@ -300,6 +307,36 @@ def test_cycles_are_found_in_any_order(registry: Registry) -> None:
 def test_ids_of_manifests_made_in_code(registry: Registry, node_id: str) -> None:
     (problem,) = problems(registry, manifest([NodeSpec(id=node_id, node_type="Pass")]))
     assert problem.startswith("nodes[0].id: expected 1 to 64 letters, digits, '_', '.' or '-', got")
+
+
+def test_options_of_a_shared_process(registry: Registry) -> None:
+    text = """\
+version: v1
+nodes:
+  - {id: a, node_type: Pass, executor: process, process_group: g, process: {threads: 2}}
+  - {id: b, node_type: Pass, executor: process, process_group: g}
+  - {id: c, node_type: Pass, executor: process, process_group: g, process: {threads: 2}}
+  - {id: d, node_type: Pass, executor: process, process: {threads: 3}}
+  - {id: e, node_type: Pass, executor: inline, process_group: g, process: {threads: 3}}
+"""
+    load(text, registry=registry)
+    last = (
+        "  - {id: f, node_type: Pass, executor: process, process_group: g, process: {threads: 1}}"
+    )
+    with pytest.raises(ManifestError) as caught:
+        load(text + last, registry=registry)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column) == (8, last.index("process: {") + 1)
+    assert str(problem.message) == (
+        "'f' shares the process of 'a', whose options are others: give them to one of the two"
+    )
+
+
+def test_options_of_processes_that_were_made_in_code(registry: Registry) -> None:
+    options = ProcessOptions(threads=0)
+    nodes = (NodeSpec(id="a", node_type="Pass", process=options),)
+    with pytest.raises(ManifestError, match=r"nodes\[0\].process.threads: expected .*>= 1"):
+        Graph.build(Manifest(nodes=nodes), registry)
 
 
 def test_nodes(registry: Registry) -> None:

@@ -55,6 +55,12 @@ export interface Restart {
   max_restarts?: number;
   window_ms?: number;
   delay_ms?: number;
+  factor?: number;
+  max_delay_ms?: number;
+  strategy?: "one_for_one" | "rest_for_one";
+  redeliver?: boolean;
+  hang_timeout_ms?: number | null;
+  spare?: boolean;
 }
 
 /** Hand a node several items at once, as one, or directly one after the other. */

@@ -27,6 +27,7 @@ NODE = {
 INLINE_NODE = {
     "host": "it is for nodes with executor: remote",
     "process_group": "it is for nodes with executor: process",
+    "process": "it is for nodes with executor: process",
     "python_deps": "inline nodes use the packages that are installed",
 }
 CONNECTION = {

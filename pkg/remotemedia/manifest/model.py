@@ -30,6 +30,18 @@ Id = Annotated[
 End = Annotated[str, Meta(pattern=_END_PATTERN, description="'node' or 'node:port'")]
 Name = Annotated[str, Meta(min_length=1, max_length=256, description="a name")]
 
+# Those that make programs load other code stay out: manifests may come from strangers.
+_Variable = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!LD_|DYLD_|PYTHON|OPENSSL_|GCONV_|PATH(?![A-Za-z0-9_]))[A-Za-z_][A-Za-z0-9_]{0,127}(?![\s\S])",
+        description="the name of a variable that does not make programs load other code",
+    ),
+]
+_Setting = Annotated[
+    str, Meta(pattern=r"^[^\x00]{0,32768}(?![\s\S])", description="text without NUL")
+]
+
 EXECUTORS = ("inline", "process", "worker", "remote", "ray")
 """The executors of DESIGN.md; plugins may bring more."""
 
@@ -107,7 +119,44 @@ class Restart(Model, frozen=True):
     window_ms: Annotated[
         Milliseconds, Meta(description="Time in which `max_restarts` are counted, ms.")
     ] = 60_000
-    delay_ms: Annotated[float, Meta(ge=0, le=86_400_000)] = 100
+    delay_ms: Annotated[
+        float, Meta(ge=0, le=86_400_000, description="Wait before the first restart, ms.")
+    ] = 100
+    factor: Annotated[float, Meta(ge=1, le=100, description="Growth of the wait.")] = 2
+    max_delay_ms: Annotated[Milliseconds, Meta(description="Longest wait, ms.")] = 30_000
+    strategy: Annotated[
+        Literal["one_for_one", "rest_for_one"],
+        Meta(description="rest_for_one: the nodes downstream are started anew, too."),
+    ] = "one_for_one"
+    redeliver: Annotated[
+        bool,
+        Meta(description="Items in flight are given again, for nodes that do no harm twice."),
+    ] = False
+    hang_timeout_ms: Annotated[
+        Milliseconds | None,
+        Meta(description="Longest time with work and without progress, ms; null: any."),
+    ] = 30_000
+    spare: Annotated[bool, Meta(description="Another process is kept ready.")] = True
+
+
+class ProcessOptions(Model, frozen=True):
+    """The process of a node; nodes of one `process_group` share one."""
+
+    memory_limit_mb: (
+        Annotated[float, Meta(gt=0, description="Memory at which it is killed, MiB.")] | None
+    ) = None
+    threads: Annotated[
+        int, Meta(ge=1, le=1024, description="For libraries that would use all processors.")
+    ] = 1
+    env: Annotated[
+        dict[_Variable, _Setting], Meta(description="Environment variables besides the parent's.")
+    ] = {}
+    start_timeout_ms: Annotated[
+        Milliseconds, Meta(description="Longest time until it is ready, models loaded, ms.")
+    ] = 300_000
+    max_message_mb: Annotated[
+        float, Meta(gt=0, le=2048, description="Largest item in or out, MiB.")
+    ] = 64
 
 
 class Batch(Model, frozen=True):
@@ -231,6 +280,7 @@ class NodeSpec(Model, frozen=True):
     process_group: (
         Annotated[Name, Meta(description="Process nodes of the same group share a process.")] | None
     ) = None
+    process: ProcessOptions | None = None
     python_deps: Annotated[
         tuple[str, ...], Meta(description="Packages to install in the node's own process.")
     ] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from remotemedia.errors import Problem
 from remotemedia.manifest.effects import times
-from remotemedia.manifest.model import Join, Policy, Queue
+from remotemedia.manifest.model import Join, Policy, Queue, Restart
 from remotemedia.manifest.tree import Path
 from remotemedia.node import is_async, is_source
 
@@ -18,6 +18,12 @@ Finding = tuple[Path, str]
 """Where in the policy or queue, and why it has no effect."""
 
 _OF_INPUT = ("timeout_ms", "retry", "circuit_breaker", "batch", "join")
+
+# A process that hangs is ended even if it is not restarted.
+_OF_RESTARTS = [
+    name for name in Restart.__struct_fields__ if name not in ("when", "hang_timeout_ms")
+]
+_RESTART = Restart()
 
 
 def policy_warnings(graph: Graph) -> list[Problem]:
@@ -53,6 +59,10 @@ def _of_policy(node: GraphNode, policy: Policy) -> Iterator[Finding]:
             for name in ("max_concurrency", "ordered"):
                 if getattr(policy, name) != getattr(given, name):
                     yield (name,), "a synchronous node is called on one item at a time"
+    elif policy.restart is not None and policy.restart.when == "never":
+        for name in _OF_RESTARTS:
+            if getattr(policy.restart, name) != getattr(_RESTART, name):
+                yield ("restart", name), "when: never starts nothing anew"
     if is_source(node.cls):
         for name in _OF_INPUT:
             if getattr(policy, name) is not None:

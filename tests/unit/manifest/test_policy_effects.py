@@ -11,7 +11,9 @@ import policy_nodes  # noqa: F401 - registers
 import remotemedia as rm
 import session_nodes  # noqa: F401 - registers
 from remotemedia.errors import CapsMismatchError, ManifestError, SessionError
-from remotemedia.manifest import Policy
+from remotemedia.graph import Graph
+from remotemedia.manifest import Policy, load_manifest
+from remotemedia.manifest.policy_effects import policy_warnings
 from remotemedia.testing import VirtualClock
 
 
@@ -54,6 +56,20 @@ def test_warnings(node_type: str, policy: dict[str, Any], path: str, why: str) -
 )
 def test_no_warnings(node_type: str, policy: dict[str, Any]) -> None:
     assert warnings(node_type, **policy) == []
+
+
+def test_restarts_that_never_happen() -> None:
+    restart = {"when": "never", "factor": 3, "hang_timeout_ms": 5, "spare": False}
+    node = {"id": "n", "node_type": "PassThrough", "executor": "process"}
+    text = {"version": "v1", "nodes": [{**node, "policy": {"restart": restart}}]}
+    graph = Graph.build(load_manifest(text))
+    assert [(each.path[3:], each.message) for each in policy_warnings(graph)] == [
+        (
+            ("restart", name),
+            f"policy restart.{name} has no effect here: when: never starts nothing anew",
+        )
+        for name in ("factor", "spare")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from remotemedia.manifest import (
     Metadata,
     NodeSpec,
     Policy,
+    ProcessOptions,
     Queue,
     Restart,
     Retry,
@@ -92,7 +93,14 @@ policies = st.builds(
         Retry, attempts=st.integers(1, 1000), backoff=st.sampled_from(["fixed", "exponential"])
     ),
     circuit_breaker=st.none() | st.builds(CircuitBreaker, failures=st.integers(1, 9)),
-    restart=st.none() | st.builds(Restart, when=st.sampled_from(["never", "on_failure", "always"])),
+    restart=st.none()
+    | st.builds(
+        Restart,
+        when=st.sampled_from(["never", "on_failure", "always"]),
+        strategy=st.sampled_from(["one_for_one", "rest_for_one"]),
+        hang_timeout_ms=st.none() | milliseconds,
+        spare=st.booleans(),
+    ),
     batch=st.none() | st.builds(Batch, max_items=st.integers(1, 99), max_wait_ms=milliseconds),
     on_error=st.sampled_from(["drop", "passthrough", "fail_session"]),
 )
@@ -110,6 +118,14 @@ nodes = st.builds(
     is_streaming=st.booleans(),
     host=st.none() | texts,
     process_group=st.none() | names,
+    process=st.none()
+    | st.builds(
+        ProcessOptions,
+        memory_limit_mb=st.none() | st.floats(1, 1e6),
+        env=st.dictionaries(
+            st.sampled_from(["A", "no", "_x1"]), texts.filter(lambda t: "\0" not in t)
+        ),
+    ),
     python_deps=st.lists(texts, max_size=2).map(tuple),
     capabilities=st.none()
     | st.builds(
