@@ -169,6 +169,8 @@ def place(node: GraphNode, in_parts: Callable[[str], bool]) -> Placement:
     executor, policy = node.spec.executor, node.spec.policy
     elsewhere = executor != "inline"
     part = _part_of(node) if elsewhere and in_parts(executor) else ""
+    if part and executor == "worker":  # the same, said for a page
+        executor = "process"
     return Placement(
         executor,
         (elsewhere and not part) or is_async(node.cls),

@@ -64,7 +64,7 @@ class Figures:
                     edges[ends] = _sum([e for each in all_ for e in each.edges], ends)
         return msgspec.structs.replace(
             metrics,
-            nodes=tuple(nodes.get(node.node, node) for node in metrics.nodes),
+            nodes=tuple(_with(node, nodes.get(node.node)) for node in metrics.nodes),
             edges=tuple(edges.get((edge.source, edge.target), edge) for edge in metrics.edges),
         )
 
@@ -152,6 +152,13 @@ def _of_route(reports: Iterable[Counted], route: Route) -> tuple[int, dict[str, 
                 for reason, count in counts.dropped.items():
                     lost[reason] = lost.get(reason, 0) + count
     return waiting, lost
+
+
+def _with(here: NodeMetrics, there: NodeMetrics | None) -> NodeMetrics:
+    """What a process has counted of a node, with the errors that were found here."""
+    if there is None:
+        return here
+    return msgspec.structs.replace(there, errors=there.errors + here.errors)
 
 
 def _nodes(reports: list[Counted]) -> list[NodeMetrics]:

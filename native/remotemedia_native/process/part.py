@@ -7,9 +7,8 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from remotemedia.executors.restart import Restarts
-
 from remotemedia.errors import RemoteMediaError
+from remotemedia.executors.restart import Restarts
 from remotemedia.manifest import Restart
 from remotemedia.node import Context
 from remotemedia.session.chain import Step
@@ -360,7 +359,7 @@ class Part:
         self._wake_settling()
         for node_id in self.members:
             self._set_ended(node_id)
-        if failed and self._restarts.policy.when != "never":
+        if failed and self.restart.when != "never":
             verdict = self._restarts.verdict
             self._session.broken(
                 ProcessDiedError(f"{error.message}\n{verdict}", node=self.members[0])

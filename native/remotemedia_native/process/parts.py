@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Set
-from typing import Any
 
 import msgspec
 
 from remotemedia.clock import Clock
 from remotemedia.data import Packet
+from remotemedia.executors.restart import also_restarted
 from remotemedia.graph import Edge, GraphNode
-from remotemedia.manifest import Policy
+from remotemedia.manifest import Policy, ProcessOptions
 from remotemedia.metrics import EdgeMetrics, Metrics
 from remotemedia.node import Node
 from remotemedia.session.boundary import MAX_AHEAD, Boundary
@@ -95,7 +95,7 @@ class ProcessParts:
         }
         self._bells: dict[str, Bell] = {}
         self._rings = {
-            name: lambda name=name: self._ring(name)  # type: ignore[misc]
+            name: lambda name=name: self._ring(name)
             for name in (HERE, *self.parts)
         }
         self._outboxes = {name: Outbox({name: 0}, {name: self._rings[name]}) for name in self.parts}
@@ -276,7 +276,8 @@ class ProcessParts:
     def _key(self, part: Part) -> Key:
         options = self._options(part.name)
         modules = sorted(
-            {
+            {ENTRY.partition(":")[0]}
+            | {
                 module
                 for node_id in part.members
                 for module in [self.plan.graph.nodes[node_id].cls.__module__]
@@ -464,11 +465,9 @@ class ProcessParts:
         """Start those anew that are behind a part, if its policy says so."""
         if part.restart.strategy != "rest_for_one":
             return
-        from remotemedia.executors.restart import also_restarted
-
-        behind = also_restarted(self.plan.graph, part.members, part.restart.strategy)
+        behind = set(also_restarted(self.plan.graph, part.members, part.restart.strategy))
         for other in self.parts.values():
-            if other is not part and not behind.isdisjoint(other.members):
+            if other is not part and behind & set(other.members):
                 other.restart_with(part)
 
     def bury(self, part: Part) -> None:
@@ -539,9 +538,7 @@ class ProcessParts:
         """The policy of a node."""
         return self.plan.graph.nodes[node_id].spec.policy or self._around.policy
 
-    def _options(self, part: str) -> Any:
-        from remotemedia.manifest.model import ProcessOptions
-
+    def _options(self, part: str) -> ProcessOptions:
         for node_id in self.plan.parts[part]:
             options = self.plan.graph.nodes[node_id].spec.process
             if options is not None:

@@ -42,7 +42,7 @@ class RemoteNode(Node):
         self.params = params
         self._part.update(self._id, params)
 
-    async def close(self) -> None:  # type: ignore[override]
+    async def close(self) -> None:
         """Wait until all nodes of the part are closed."""
         await self._part.closed()
 

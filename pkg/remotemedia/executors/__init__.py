@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from remotemedia.errors import UnavailableError, nearest
 from remotemedia.executors.base import Executor
 from remotemedia.executors.inline import Inline
@@ -9,9 +11,12 @@ from remotemedia.registry import entry_points
 
 ENTRY_POINT_GROUP = "remotemedia.executors"
 
+HERE = "worker" if sys.platform == "emscripten" else "process"
+"""What a process is called where this runs: both words mean it, in both worlds."""
+
 _PROVIDED_BY = {
     "process": "remotemedia_native, on hosts that have processes",
-    "worker": "the browser package, which this version does not ship yet",
+    "worker": "remotemedia_wasm, in a page",
     "remote": "the server package, which this version does not ship yet",
     "ray": "the scale package, which this version does not ship yet",
 }
@@ -28,6 +33,8 @@ def find_executor(name: str) -> Executor:
     if name == "inline":
         return Inline()
     points = {point.name: point for point in entry_points(ENTRY_POINT_GROUP)}
+    if name in ("process", "worker") and HERE in points:
+        name = HERE
     if name not in points:
         provider = _PROVIDED_BY.get(name)
         if provider is None:
