@@ -34,7 +34,8 @@ def from_fault(fault: Fault) -> RemoteMediaError:
 
 
 def _kinds() -> dict[str, type[RemoteMediaError]]:
-    return {kind.code: kind for kind in (RemoteMediaError, *_below(RemoteMediaError))}
+    kinds: list[type[RemoteMediaError]] = [RemoteMediaError, *_below(RemoteMediaError)]
+    return {kind.code: kind for kind in kinds}
 
 
 def _below(kind: type[RemoteMediaError]) -> Iterator[type[RemoteMediaError]]:

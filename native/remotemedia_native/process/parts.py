@@ -257,7 +257,7 @@ class ProcessParts:
             readers=readers,
             messages=min(MAX_SLOTS, SLOTS + capacity + MAX_AHEAD),
             borrowed=SLOTS // 2,
-            max_size=self._options(name).max_message_mb * MIB,
+            max_size=round(self._options(name).max_message_mb * MIB),
         )
         self._topics[writer, reader] = kinds.find(kind).make(spec)
 
@@ -520,7 +520,7 @@ class ProcessParts:
             child,
             self.clock,
             lambda words, stacks: None,  # its exit says the same
-            memory_limit=limit * MIB if limit is not None else None,
+            memory_limit=round(limit * MIB) if limit is not None else None,
             hang_timeout_us=round(hang_ms * 1000) if hang_ms is not None else None,
             progress=lambda: (self._ledger.beat(part.number), part.is_ready),
         )

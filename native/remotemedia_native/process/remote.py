@@ -29,7 +29,7 @@ class RemoteNode(Node):
         self._part = part
         self._actual: dict[str, str] | None = None
 
-    async def open(self, ctx: Context) -> None:  # type: ignore[override]
+    async def open(self, ctx: Context) -> None:
         """Wait until the node is open there."""
         self._actual = await self._part.open(self._id, ctx)
 
