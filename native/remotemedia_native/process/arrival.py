@@ -13,6 +13,7 @@ from remotemedia_native.process.ledger import (
     ARRIVED,
     DELIVERED,
     DROPPED,
+    ENDED,
     QUEUED,
     WAITING,
     WORKING,
@@ -85,6 +86,10 @@ class Lane:
         boundary.entered += 1
         boundary.dropped[reason] = boundary.dropped.get(reason, 0) + 1
         self._is_gone(DROPPED)
+
+    def end(self) -> None:
+        """No more will come; an heir is to know."""
+        self._words[self._base + ENDED] = 1
 
     def arrived(self, packet: Packet) -> None:
         """A packet is in the queue."""

@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 
-SENT, ARRIVED, DELIVERED, DROPPED, WAITING = range(5)
+SENT, ARRIVED, DELIVERED, DROPPED, WAITING, ENDED = range(6)
 _WORDS = 8  # of a lane: one cache line
 _PARTS = 256  # words of beats
 BYTES = 8
@@ -98,6 +98,10 @@ class Ledger:
             if word & 3:
                 found.append((word >> 2, word & 3, words[place + 1]))
         return sorted(found, key=lambda each: each[2])
+
+    def has_ended(self, lane: int) -> bool:
+        """Whether its receiver knows that nothing more will come by a lane."""
+        return bool(self.words[self.lane(lane) + ENDED])
 
     def forget(self, lane: int) -> None:
         """Nothing is held any more."""

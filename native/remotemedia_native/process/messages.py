@@ -123,6 +123,12 @@ class Host(msgspec.Struct, frozen=True, tag="host"):
     close_timeout_us : int
     is_eager : bool
         Whether it opens its nodes without being asked.
+    is_restart : bool
+        Whether another process has run it before.
+    ended : list of int
+        Lanes by which nothing more will come.
+    is_finished : bool
+        Whether the client sends no more.
     """
 
     part: str
@@ -148,6 +154,8 @@ class Host(msgspec.Struct, frozen=True, tag="host"):
     close_timeout_us: int
     is_eager: bool
     is_restart: bool = False
+    ended: list[int] = []
+    is_finished: bool = False
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):

@@ -186,9 +186,9 @@ class Part:
             self._session.fail(
                 self.members[0],
                 ProcessDiedError(
-                    f"{self.words} did not close within {within_s:.1f} s and was killed"
-                    + _tail(child.last_lines),
+                    f"{self.words} did not close within {within_s:.1f} s and was killed",
                     node=self.members[0],
+                    last_lines=child.last_lines,
                 ),
             )
 
@@ -315,12 +315,21 @@ class Part:
         session.unwatch(self)
         self._stop_timer()
         if self._is_stopping:
+            if not self._has_closed and how.code != 0 and not how.why:
+                session.fail(
+                    self.members[0],
+                    ProcessDiedError(
+                        f"{self.words} {how.describe()} while it closed",
+                        node=self.members[0],
+                        last_lines=how.last_lines,
+                    ),
+                )
             self._end()
             return
         self._settled = session.generation
         self._wake_settling()
         error = ProcessDiedError(
-            f"{self.words} {how.describe()}{_tail(how.last_lines)}", node=self.members[0]
+            f"{self.words} {how.describe()}", node=self.members[0], last_lines=how.last_lines
         )
         if not self._is_started:
             self._could_not_open(error)
@@ -328,14 +337,17 @@ class Part:
         session.look()  # all that it has sent before
         lost = session.take_stock(self)
         failed = how.code != 0
-        delay_us = self._restarts.after(failed)
         session.died(self, error, lost)
+        if all(future.done() for future in self._ended.values()):
+            self.is_dead = True  # it had nothing more to do
+            return
+        delay_us = self._restarts.after(failed)
         if delay_us is None:
             self._give_up(error, failed)
             return
         session.tell(
             "restart",
-            f"{error.message.splitlines()[0]}; it is started again in {delay_us / 1000:g} ms",
+            f"{error.headline}; it is started again in {delay_us / 1000:g} ms",
             self.members[0],
         )
         session.also_restart(self)
@@ -360,9 +372,12 @@ class Part:
         for node_id in self.members:
             self._set_ended(node_id)
         if failed and self.restart.when != "never":
-            verdict = self._restarts.verdict
             self._session.broken(
-                ProcessDiedError(f"{error.message}\n{verdict}", node=self.members[0])
+                ProcessDiedError(
+                    f"{error.headline}; it {self._restarts.verdict}",
+                    node=self.members[0],
+                    last_lines=error.last_lines,
+                )
             )
         else:
             self._session.bury(self)
@@ -382,9 +397,3 @@ class Part:
             self._gone.set_result(None)
         for node_id in self.members:
             self._set_ended(node_id)
-
-
-def _tail(lines: Iterable[str]) -> str:
-    """The last lines that a process wrote, as the end of a message."""
-    last = [line for line in lines if line.strip()][-20:]
-    return "; its last lines:\n" + "\n".join(f"    {line}" for line in last) if last else ""

@@ -242,6 +242,12 @@ class Part:
     def _start(self) -> None:
         if self._router is None or self._is_closing:
             return
+        for inflow in self._post.inflows:
+            for destination in inflow.destinations.values():
+                if any(lane.number in self._told.ended for lane in destination.lanes):
+                    destination.end()
+        if self._told.is_finished:
+            self._router.finish()
         self._post.start()
         self._router.start()
         self._run(self._report())
@@ -354,6 +360,8 @@ class Part:
         self._say(m.Happened("error", node_id, "", 0, str(ours), to_fault(ours), True))
 
     def _broken(self, error: BaseException) -> None:
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            return  # the process ends with it
         ours = error if isinstance(error, RemoteMediaError) else NodeError(repr(error))
         if ours is not error:
             ours.__cause__ = error

@@ -94,10 +94,7 @@ class ProcessParts:
             for number, (name, nodes) in enumerate(members.items())
         }
         self._bells: dict[str, Bell] = {}
-        self._rings = {
-            name: lambda name=name: self._ring(name)
-            for name in (HERE, *self.parts)
-        }
+        self._rings = {name: lambda name=name: self._ring(name) for name in (HERE, *self.parts)}
         self._outboxes = {name: Outbox({name: 0}, {name: self._rings[name]}) for name in self.parts}
         self._crossings: dict[int, Crossing] = {}
         self._topics: dict[tuple[str, str], Topic] = {}
@@ -329,6 +326,13 @@ class ProcessParts:
             close_timeout_us=around.close_timeout_us,
             is_eager=not self._is_discovering(),
             is_restart=is_restart,
+            ended=[
+                end.lane
+                for route in self.routes.routes
+                for end in route.ends
+                if end.part == name and self._ledger.has_ended(end.lane)
+            ],
+            is_finished=self._ledger.has_ended(self._inlet_lanes[HERE, name]),
         )
         fds = [self._ledger.fd, *(fd for bell in self._bells.values() for fd in bell.fds)]
         return host, fds
@@ -448,7 +452,6 @@ class ProcessParts:
     def died(self, part: Part, error: ProcessDiedError, lost: list[Lost]) -> None:
         """Tell of a death, and of each item that went with it."""
         self.fail(part.members[0], error)
-        said = error.message.splitlines()[0].removesuffix("; its last lines:")
         for item in lost:
             step = self._steps().get(item.node)
             if step is None:
@@ -457,7 +460,7 @@ class ProcessParts:
             step.errors += 1
             self._hooks.failed(
                 step,
-                ProcessDiedError(f"an item is lost that {what}: {said}", node=item.node),
+                ProcessDiedError(f"an item is lost that {what}: {error.headline}", node=item.node),
                 item.sequence,
             )
 

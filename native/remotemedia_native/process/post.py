@@ -10,7 +10,7 @@ from remotemedia.session.boundary import Boundary
 from remotemedia_native.process.arrival import Arrivals, Lane
 from remotemedia_native.process.crossing import Outbox
 from remotemedia_native.process.envelope import END, FINISH, TAPPED, read
-from remotemedia_native.process.ledger import ARRIVED, Ledger
+from remotemedia_native.process.ledger import ARRIVED, ENDED, Ledger
 from remotemedia_native.process.messages import Again
 from remotemedia_native.shm.base import Reader
 from remotemedia_native.shm.bell import Bell
@@ -56,7 +56,8 @@ class Destination:
 
     def end(self) -> None:
         """No more will come."""
-        for queue in self.queues:
+        for queue, lane in zip(self.queues, self.lanes, strict=True):
+            lane.end()
             queue.end()
 
 
@@ -98,6 +99,11 @@ class Inflow:
         """All of a message is where it belongs."""
         if self._words is not None:
             self._words[self._word] = number + 1
+
+    def finished(self) -> None:
+        """The client sends no more; an heir is to know."""
+        if self._words is not None:
+            self._words[self._word - ARRIVED + ENDED] = 1
 
     def destination(self, route: int) -> Destination:
         """Where a route ends here."""
@@ -193,6 +199,7 @@ class Post:
             elif form == END:
                 inflow.destinations[route].end()
             elif form == FINISH:
+                inflow.finished()
                 self._finished()
             inflow.taken_in(number)
         return True
