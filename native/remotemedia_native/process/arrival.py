@@ -10,10 +10,11 @@ from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.policies.batch import BatchInbox
 from remotemedia_native.process.ledger import (
-    ARRIVED,
-    DELIVERED,
     DROPPED,
     ENDED,
+    GONE,
+    NOW,
+    NOW_MESSAGE,
     QUEUED,
     WAITING,
     WORKING,
@@ -44,11 +45,15 @@ class Lane:
         What is of an older generation is stale.
     reason : str
         Why that is dropped.
+    now : int
+        The place of what is worked on as it comes.
     """
 
     __slots__ = (
         "_base",
+        "_count",
         "_first",
+        "_gone",
         "_mask",
         "_places",
         "_ring",
@@ -56,6 +61,7 @@ class Lane:
         "cut",
         "is_traced",
         "message",
+        "now",
         "number",
         "reason",
     )
@@ -70,9 +76,12 @@ class Lane:
         self.is_traced = is_traced
         self._words = ledger.words
         self._base = ledger.lane(number)
+        self.now = self._base + NOW
         self._first, size = ledger.entries(number)
         self._mask = size - 1
         self._ring = ring
+        self._count = 0  # of what came into the queue
+        self._gone = ledger.words[self._base + GONE]
         self._places: dict[int, int] = {}
 
     def bury(self, reason: str) -> None:
@@ -82,10 +91,18 @@ class Lane:
 
     def refuse(self, reason: str, boundary: Boundary) -> None:
         """What arrives is dropped at once."""
-        self._words[self._base + ARRIVED] += 1
         boundary.entered += 1
         boundary.dropped[reason] = boundary.dropped.get(reason, 0) + 1
-        self._is_gone(DROPPED)
+        self._drop()
+
+    def begin(self, packet: Packet, message: int) -> None:
+        """A packet is worked on as it comes, without having been in the queue; till `done`."""
+        words, base = self._words, self._base
+        words[base + NOW_MESSAGE] = message
+        words[base + NOW] = packet.sequence << 2 | WORKING
+        words[base + GONE] = self._gone = self._gone + 1
+        if words[base + WAITING]:
+            self._tell_sender()
 
     def end(self) -> None:
         """No more will come; an heir is to know."""
@@ -93,38 +110,45 @@ class Lane:
 
     def arrived(self, packet: Packet) -> None:
         """A packet is in the queue."""
-        words, base = self._words, self._base
-        count = words[base + ARRIVED]
-        words[base + ARRIVED] = count + 1
         if self.is_traced:
-            place = self._first + 2 * (count & self._mask)
+            words = self._words
+            place = self._first + 2 * (self._count & self._mask)
+            self._count += 1
             words[place + 1] = self.message
             words[place] = packet.sequence << 2 | QUEUED
             self._places[id(packet)] = place
 
     def taken(self, packet: Packet) -> int:
         """It is worked on now; gives its entry."""
+        words, base = self._words, self._base
         place = self._places.pop(id(packet), 0)
         if place:
-            self._words[place] += WORKING - QUEUED
-        self._is_gone(DELIVERED)
+            words[place] += WORKING - QUEUED
+        words[base + GONE] = self._gone = self._gone + 1
+        if words[base + WAITING]:
+            self._tell_sender()
         return place
 
     def dropped(self, packet: Packet) -> None:
         """It was dropped."""
         self.done(self._places.pop(id(packet), 0))
-        self._is_gone(DROPPED)
+        self._drop()
 
     def done(self, place: int) -> None:
         """Whoever worked on it is through with it."""
         if place:
             self._words[place] = 0
 
-    def _is_gone(self, word: int) -> None:
+    def _drop(self) -> None:
         words, base = self._words, self._base
-        words[base + word] += 1
-        if words[base + WAITING] and self._ring is not None:
-            words[base + WAITING] = 0
+        words[base + DROPPED] += 1
+        words[base + GONE] = self._gone = self._gone + 1
+        if words[base + WAITING]:
+            self._tell_sender()
+
+    def _tell_sender(self) -> None:
+        if self._ring is not None:
+            self._words[self._base + WAITING] = 0
             self._ring()
 
 

@@ -16,7 +16,7 @@ from remotemedia.errors import RemoteMediaError
 from remotemedia.session.boundary import MAX_AHEAD, Boundary
 from remotemedia.session.inbox import Inbox
 from remotemedia_native.process.envelope import END, FINISH, write, write_mark, write_tapped
-from remotemedia_native.process.ledger import DELIVERED, DROPPED, SENT, WAITING, Ledger
+from remotemedia_native.process.ledger import GONE, SENT, WAITING, Ledger
 from remotemedia_native.process.routes import HERE, Route
 from remotemedia_native.shm.base import Ring, Writer
 
@@ -153,12 +153,12 @@ class Crossing(Boundary):
         "_ending",
         "_failed",
         "_is_end_sent",
-        "_ledger",
         "_lossless",
         "_mask",
         "_pending",
         "_rings",
         "_sent",
+        "_words",
         "outbox",
         "route",
     )
@@ -181,11 +181,12 @@ class Crossing(Boundary):
         )
         self.route = route
         self.outbox = outbox
-        self._ledger = ledger
         self._failed = failed
         self._ending = ending
         self._mask, self._rings = outbox.address(route)
-        self._lossless = [(ledger.lane(end.lane), end.capacity) for end in ends]
+        self._words = ledger.words
+        lanes = [(ledger.lane(end.lane), end.capacity) for end in ends]
+        self._lossless = [(base + SENT, base + GONE, capacity) for base, capacity in lanes]
         self._sent = [ledger.lane(end.lane) + SENT for end in route.ends]
         self._is_end_sent = False
         self._pending: deque[Packet] = deque()  # let in when the queue had room, but the topic not
@@ -281,16 +282,15 @@ class Crossing(Boundary):
             self._senders.popleft()
 
     def _has_room(self, more: int) -> bool:
-        words = self._ledger.words
-        for base, capacity in self._lossless:
-            gone = words[base + DELIVERED] + words[base + DROPPED]
-            if words[base + SENT] - gone >= capacity + more:
+        words = self._words
+        for sent, gone, capacity in self._lossless:
+            if words[sent] - words[gone] >= capacity + more:
                 return False
         return True
 
     def _ask_to_be_told(self) -> None:
-        for base, _ in self._lossless:
-            self._ledger.words[base + WAITING] = 1
+        for sent, _, _ in self._lossless:
+            self._words[sent - SENT + WAITING] = 1
 
     def _transmit(self, packet: Packet) -> bool:
         """Send; False if the topic has no room. What can never be sent is dropped."""
@@ -307,7 +307,7 @@ class Crossing(Boundary):
             self._failed(route.node, error, packet.sequence)
             return True
         writer.commit(self._mask)
-        words = self._ledger.words
+        words = self._words
         for word in self._sent:
             words[word] += 1
         for ring in self._rings:

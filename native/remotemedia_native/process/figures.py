@@ -10,7 +10,7 @@ from remotemedia.metrics import EdgeMetrics, Metrics, NodeMetrics
 from remotemedia.plan import Plan
 from remotemedia.session.report import CLIENT, edge_ends
 from remotemedia_native.process.crossing import Crossing
-from remotemedia_native.process.ledger import DELIVERED, DROPPED, SENT, Ledger
+from remotemedia_native.process.ledger import DROPPED, GONE, SENT, Ledger
 from remotemedia_native.process.messages import Counted
 from remotemedia_native.process.routes import HERE, End, Route, Routes
 
@@ -100,7 +100,8 @@ class Figures:
         lost: Mapping[str, int],
     ) -> EdgeMetrics:
         words, base = self._ledger.words, self._ledger.lane(end.lane)
-        delivered, gone = words[base + DELIVERED], words[base + DROPPED]
+        gone = words[base + DROPPED]
+        delivered = words[base + GONE] - gone
         sent = max(words[base + SENT], delivered + gone)
         reasons: dict[str, int] = {}
         for each in told:

@@ -1,9 +1,9 @@
 """Ledger: what is counted of every lane of a session, where all its processes see it.
 
 A *lane* is what leads from one process to a queue in another: an edge that crosses, or what the
-client sends to a node elsewhere. Its sender counts what it has sent, its receiver what has arrived
-and what is gone; each word has one writer. From that the sender knows how much room there is, the
-session knows its metrics, and whoever outlives a dead process knows what was in it.
+client sends to a node elsewhere. Its sender counts what it has sent, its receiver what is gone from
+the queue; each word has one writer. From that the sender knows how much room there is, the session
+knows its metrics, and whoever outlives a dead process knows what was in it.
 
 The memory is anonymous: it has no name that could be left behind.
 """
@@ -15,7 +15,8 @@ import os
 import tempfile
 from collections.abc import Sequence
 
-SENT, ARRIVED, DELIVERED, DROPPED, WAITING, ENDED = range(6)
+SENT, GONE, DROPPED, WAITING, ENDED, NOW, NOW_MESSAGE = range(7)
+TAKEN_IN = GONE  # of what counts the messages of a topic
 _WORDS = 8  # of a lane: one cache line
 _PARTS = 256  # words of beats
 BYTES = 8
@@ -82,17 +83,14 @@ class Ledger:
 
     # -- for whoever looks on ----------------------------------------------------------------
 
-    def room(self, lane: int, capacity: int) -> bool:
-        """Whether the queue of a lane holds less than its capacity."""
-        words, base = self.words, self.lane(lane)
-        gone = words[base + DELIVERED] + words[base + DROPPED]
-        return words[base + SENT] - gone < capacity
-
     def held(self, lane: int) -> list[tuple[int, int, int]]:
         """What is in the queue of a lane or worked on: sequence, what it stands for, message."""
         words = self.words
         first, size = self.entries(lane)
         found = []
+        base = self.lane(lane)
+        if words[base + NOW]:
+            found.append((words[base + NOW] >> 2, WORKING, words[base + NOW_MESSAGE]))
         for place in range(first, first + 2 * size, 2):
             word = words[place]
             if word & 3:
@@ -107,6 +105,7 @@ class Ledger:
         """Nothing is held any more."""
         words = self.words
         first, size = self.entries(lane)
+        words[self.lane(lane) + NOW] = 0
         for place in range(first, first + 2 * size, 2):
             words[place] = 0
 

@@ -10,7 +10,7 @@ from remotemedia.session.boundary import Boundary
 from remotemedia_native.process.arrival import Arrivals, Lane
 from remotemedia_native.process.crossing import Outbox
 from remotemedia_native.process.envelope import END, FINISH, TAPPED, read
-from remotemedia_native.process.ledger import ARRIVED, ENDED, Ledger
+from remotemedia_native.process.ledger import ENDED, TAKEN_IN, Ledger
 from remotemedia_native.process.messages import Again
 from remotemedia_native.shm.base import Reader
 from remotemedia_native.shm.bell import Bell
@@ -93,7 +93,7 @@ class Inflow:
 
     def count_in(self, ledger: Ledger, lane: int) -> None:
         """Note in a lane which messages were taken in, for an heir."""
-        self._words, self._word = ledger.words, ledger.lane(lane) + ARRIVED
+        self._words, self._word = ledger.words, ledger.lane(lane) + TAKEN_IN
 
     def taken_in(self, number: int) -> None:
         """All of a message is where it belongs."""
@@ -103,7 +103,7 @@ class Inflow:
     def finished(self) -> None:
         """The client sends no more; an heir is to know."""
         if self._words is not None:
-            self._words[self._word - ARRIVED + ENDED] = 1
+            self._words[self._word - TAKEN_IN + ENDED] = 1
 
     def destination(self, route: int) -> Destination:
         """Where a route ends here."""

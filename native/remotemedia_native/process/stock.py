@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from remotemedia_native.process.ledger import ARRIVED, DELIVERED, DROPPED, WORKING, Ledger
+from remotemedia_native.process.ledger import DROPPED, GONE, TAKEN_IN, WORKING, Ledger
 from remotemedia_native.process.messages import Again, Inlet
 from remotemedia_native.process.routes import Routes
 
@@ -58,29 +58,26 @@ def take_stock(
                 if end.part != part:
                     continue
                 base = ledger.lane(end.lane)
-                waiting = 0
                 for sequence, stands_for, number in ledger.held(end.lane):
-                    is_worked_on = stands_for == WORKING
-                    if is_worked_on and not redeliver:
+                    if stands_for != WORKING:
+                        numbers.append(number)
+                    elif redeliver:
+                        numbers.append(number)
+                        words[base + GONE] -= 1
+                    else:
                         lost.append(Lost(end.node, sequence, True))
-                        continue
-                    waiting += not is_worked_on
-                    numbers.append(number)
-                    if is_worked_on:
-                        words[base + DELIVERED] -= 1
-                # Whatever is not there any more will arrive again.
-                gone = words[base + DELIVERED] + words[base + DROPPED]
-                words[base + ARRIVED] = gone
                 ledger.forget(end.lane)
-        taken = words[ledger.lane(inlet.lane) + ARRIVED]
+        taken = words[ledger.lane(inlet.lane) + TAKEN_IN]
         again[inlet.part] = Again(taken, tuple(sorted(set(numbers))))
     for name, lane in routes.inner.items():
         target = name.rpartition(">")[2].rpartition(":")[0]
         if routes.inner_parts[name] != part:
             continue
+        base = ledger.lane(lane)
         for sequence, stands_for, _ in ledger.held(lane):
             lost.append(Lost(target, sequence, stands_for == WORKING))
-        base = ledger.lane(lane)
-        words[base + DROPPED] = words[base + ARRIVED] - words[base + DELIVERED]
+            if stands_for != WORKING:
+                words[base + GONE] += 1
+                words[base + DROPPED] += 1
         ledger.forget(lane)
     return lost, again

@@ -124,6 +124,12 @@ class Writer(Protocol):
     def discard(self) -> None:
         """Give back what was loaned."""
 
+    def refresh(self) -> None:
+        """A reader was replaced: let its heir have what is there. `loan` does so too.
+
+        Call it when a reader was replaced and there may be nothing to send for a while.
+        """
+
     def statistics(self) -> Statistics:
         """So far."""
 

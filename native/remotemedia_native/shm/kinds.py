@@ -26,7 +26,7 @@ def find(kind: str) -> Kind:
     module = _MODULES.get(kind)
     if module is None:
         raise UnavailableError(
-            f"no kind of topic {kind!r}{nearest(kind, KINDS)}; there are {KINDS}"
+            f"no kind of topic {kind!r}{nearest(kind, KINDS)}; there are {', '.join(KINDS)}"
         )
     found = cast(Kind, importlib.import_module(f"remotemedia_native.shm.{module}"))
     reason = found.available()

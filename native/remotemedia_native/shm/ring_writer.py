@@ -97,6 +97,9 @@ class RingWriter:
             self._loaned.free.append(self._loaned.slot)
             self._loaned = None
 
+    def refresh(self) -> None:
+        """See `Writer`; nothing is to be done here."""
+
     def statistics(self) -> Statistics:
         """See `Writer`."""
         lent = int(self._loaned is not None)
