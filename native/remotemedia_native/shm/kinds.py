@@ -25,13 +25,9 @@ def find(kind: str) -> Kind:
     """
     module = _MODULES.get(kind)
     if module is None:
-<<<<<<< HEAD
         raise UnavailableError(
             f"no kind of topic {kind!r}{nearest(kind, KINDS)}; there are {', '.join(KINDS)}"
         )
-=======
-        raise UnavailableError(f"no kind of topic {kind!r}{nearest(kind, KINDS)}; there are {KINDS}")
->>>>>>> a9e7bf0 (Which kind of topic to use on a host)
     found = cast(Kind, importlib.import_module(f"remotemedia_native.shm.{module}"))
     reason = found.available()
     if reason:
