@@ -51,7 +51,8 @@ class Leftover:
 
 def folders() -> tuple[Path, ...]:
     """Where sessions leave things."""
-    return SHARED_MEMORY, root_path(), Path(tempfile.gettempdir())
+    # TMPDIR may be in shared memory.
+    return tuple(dict.fromkeys((SHARED_MEMORY, root_path(), Path(tempfile.gettempdir()))))
 
 
 def leftovers(places: Sequence[Path] | None = None) -> Iterator[Leftover]:

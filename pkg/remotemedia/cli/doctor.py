@@ -20,7 +20,10 @@ import msgspec
 
 from remotemedia.cli.commands import BUILT_IN, plugins
 from remotemedia.cli.terminal import paint, printable
-from remotemedia.registry import default_registry
+from remotemedia.registry import default_registry, entry_points
+
+ENTRY_POINT_GROUP = "remotemedia.checks"
+"""Functions of other packages: given whether to clean up, they give `Check`s."""
 
 SUMMARY = BUILT_IN["doctor"]
 
@@ -50,11 +53,15 @@ class Check(msgspec.Struct, frozen=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument(
+        "--clean", action="store_true", help="remove what sessions that died have left"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
     checks = [*core(), *nodes(), *commands(), *extras(), *machine()]
+    checks += brought(options.clean)
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(checks), indent=2).decode())
     else:
@@ -156,6 +163,17 @@ def machine() -> Iterator[Check]:
     for name, (candidates, fix) in programs.items():
         path = next(filter(None, map(shutil.which, candidates)), None)
         yield Check(section, name, "ok" if path else "missing", path or "", "" if path else fix)
+
+
+def brought(clean: bool) -> Iterator[Check]:
+    """Checks of other packages."""
+    for point in entry_points(ENTRY_POINT_GROUP):
+        try:
+            yield from point.load()(clean)
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"
+            fix = "reinstall or remove its package"
+            yield Check("checks", point.name, "warning", detail, fix)
 
 
 def clock_step_s() -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,37 @@ def test_doctor_fails_if_the_core_lacks_something(
     assert "missing  no-extra" in out
     assert "fix: pip install 'remotemedia[audio]'" in out
     assert err == "2 of these the core needs\n"
+
+
+class Point:
+    """An entry point without a package."""
+
+    def __init__(self, name: str, loaded: object) -> None:
+        self.name = name
+        self.loaded = loaded
+
+    def load(self) -> object:
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        return self.loaded
+
+
+def test_doctor_asks_other_packages(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def look(clean: bool) -> Iterator[doctor.Check]:
+        yield doctor.Check("bees", "queen", "ok", f"clean={clean}")
+        yield doctor.Check("bees", "honey", "missing", "none", "wait")
+        raise ValueError("stung")
+
+    points = [Point("bees", look), Point("wasps", ImportError("no wasps"))]
+    monkeypatch.setattr(doctor, "entry_points", lambda group: points)
+    for options in ([], ["--clean"]):
+        assert main(["doctor", "--json", *options]) == 0
+        *_, queen, honey, stung, wasps = json.loads(capsys.readouterr().out)
+        assert queen["detail"] == f"clean={bool(options)}"
+        assert (honey["status"], honey["fix"]) == ("missing", "wait")
+        assert (stung["name"], stung["status"]) == ("bees", "warning")
+        assert stung["detail"] == "ValueError: stung"
+        assert wasps["detail"] == "ImportError: no wasps"
 
 
 def test_requirements_are_read_from_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
