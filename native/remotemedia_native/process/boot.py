@@ -29,14 +29,17 @@ def boot() -> None:
     faulthandler.enable(all_threads=False)  # what crashed is to be among the last lines
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
-    # Until here they were held back by `launch`: by default each of them kills.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR2, signal.SIGINT})
+    # Until here `launch` held back those two, which kill by default; its thread may hold back more.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     size, _ = struct.unpack("<IB", read(fd, 5))  # as in control.py
     first = json.loads(read(fd, size))
     sys.path[:] = first["path"]
+    from remotemedia_native.process import guard
+
+    guard.die_with(parent, fd)  # before what takes time
     from remotemedia_native.process import child
 
-    child.run(fd, parent, sys.argv[3], first)
+    child.run(fd, sys.argv[3], first)
 
 
 if __name__ == "__main__":

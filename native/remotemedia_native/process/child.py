@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
-from remotemedia_native.process import guard, log_lines, main_module
+from remotemedia_native.process import log_lines, main_module
 from remotemedia_native.process.control import Control
 
 Entry = Callable[[Control], Awaitable[object]]
@@ -23,9 +23,8 @@ def find_entry(entry: str) -> Entry:
     return cast(Entry, getattr(importlib.import_module(module), name))
 
 
-def run(fd: int, parent: int, entry: str, first: Mapping[str, object]) -> None:
+def run(fd: int, entry: str, first: Mapping[str, object]) -> None:
     """Run the entry until it returns, the parent is gone, or SIGTERM cancels it."""
-    guard.die_with(parent, fd)
     log_lines.install(cast(int, first["log_level"]))
     main_module.remember(cast("dict[str, str]", first["main"]))
     for stream in (sys.stdout, sys.stderr):
