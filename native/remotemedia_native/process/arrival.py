@@ -225,6 +225,7 @@ class _Worked:
 
     works: dict[int, tuple[Lane, int]]
     at_once: bool
+    is_nudged: bool
 
     def began(self, packet: Packet, lane: Lane, place: int) -> None:
         """The reader works on a packet."""
@@ -238,7 +239,7 @@ class _Worked:
 
     def oldest(self) -> Boundary | None:
         """As any inbox."""
-        if self.works and not self.at_once:
+        if self.works and not (self.at_once or self.is_nudged):
             for lane, place in self.works.values():
                 lane.done(place)
             self.works.clear()

@@ -37,6 +37,11 @@ class Outbox:
         The readers' numbers.
     bells : mapping of part to callable
         Ring theirs.
+
+    Attributes
+    ----------
+    held : set of callable or None
+        Bells that are to be rung a bit later, for more than one packet.
     """
 
     def __init__(self, readers: Mapping[str, int], bells: Mapping[str, Ring]) -> None:
@@ -46,6 +51,18 @@ class Outbox:
         self._waiting: list[Crossing] = []
         self._marks: deque[tuple[int, int, int, tuple[Ring, ...]]] = deque()
         self._timer: TimerHandle | None = None
+        self.held: set[Ring] | None = None
+
+    def hold_bells(self) -> None:
+        """Ring no bells until `ring_bells`: there is more to send."""
+        self.held = set()
+
+    def ring_bells(self) -> None:
+        """Ring those that were held back."""
+        held, self.held = self.held, None
+        if held:
+            for ring in held:
+                ring()
 
     def open(self, writer: Writer) -> None:
         """Write to this end from now on."""
@@ -94,6 +111,8 @@ class Outbox:
 
     def look(self) -> None:
         """There may be room: let those go on who wait."""
+        if not (self._marks or self._waiting):
+            return
         self._send_marks()
         for crossing in list(self._waiting):
             if crossing.go_on_sending():
@@ -310,8 +329,12 @@ class Crossing(Boundary):
         words = self._words
         for word in self._sent:
             words[word] += 1
-        for ring in self._rings:
-            ring()
+        held = self.outbox.held
+        if held is None:
+            for ring in self._rings:
+                ring()
+        else:
+            held.update(self._rings)
         return True
 
     def _overflow(self, packet: Packet) -> None:

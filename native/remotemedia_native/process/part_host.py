@@ -6,7 +6,7 @@ import asyncio
 import operator
 import sys
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -24,16 +24,17 @@ from remotemedia.session.chain import Step
 from remotemedia.session.failure import node_error
 from remotemedia.session.life import context
 from remotemedia.session.tap import origin_packets
-from remotemedia.session.unit import Hooks
+from remotemedia.session.unit import Hooks, IslandUnit, Unit
 from remotemedia_native.process import main_module
 from remotemedia_native.process import messages as m
+from remotemedia_native.process.arrival import ArrivalBoundary
 from remotemedia_native.process.control import Control
 from remotemedia_native.process.crossing import Outbox
 from remotemedia_native.process.description import rebuild
 from remotemedia_native.process.faults import to_fault
 from remotemedia_native.process.ledger import Ledger
 from remotemedia_native.process.part_router import Exits, PartRouter
-from remotemedia_native.process.post import Inflow, Post, set_cuts
+from remotemedia_native.process.post import Destination, Inflow, Post, Shortcut, set_cuts
 from remotemedia_native.process.routes import HERE
 from remotemedia_native.shm import kinds
 from remotemedia_native.shm.bell import Bell
@@ -214,8 +215,24 @@ class Part:
                     if route.part == inlet.part and end.part == told.part:
                         queue = router.ending(route, end.node, end.port)
                         lane = router.arrive(queue, end.lane, ring)
-                        inflow.destination(route.number).add(queue, lane, end.is_lossless)
+                        destination = inflow.destination(route.number)
+                        destination.add(queue, lane, end.is_lossless)
+                        destination.shortcut = None
+                        unit = router.unit_of(end.node)
+                        if self._may_shorten(unit, destination):
+                            step = router.steps[end.node] if route.is_entry else None
+                            destination.shortcut = Shortcut(unit, queue, lane, step)
         self._cast = Cast(nodes, self._clock, told.close_timeout_us // 2, self._on_node_failed)
+
+    def _may_shorten(self, unit: Unit, destination: Destination) -> TypeGuard[IslandUnit]:
+        """Whether what comes there may go straight into the island."""
+        return (
+            type(unit) is IslandUnit
+            and not unit.inbox.batches
+            and len(destination.queues) == 1
+            and type(destination.queues[0]) is ArrivalBoundary
+            and self._told.max_latency_ms is None
+        )
 
     async def _open_all(self) -> None:
         router, cast, told = self._router, self._cast, self._told

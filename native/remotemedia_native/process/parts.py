@@ -28,6 +28,7 @@ from remotemedia_native.process.description import describe_node, edges_of
 from remotemedia_native.process.errors import ProcessDiedError
 from remotemedia_native.process.faults import from_fault
 from remotemedia_native.process.figures import DIED, Figures, arriving
+from remotemedia_native.process.janitor import clean
 from remotemedia_native.process.launch import ChildProcess
 from remotemedia_native.process.ledger import Ledger
 from remotemedia_native.process.names import prefix
@@ -219,6 +220,7 @@ class ProcessParts:
         """Make topics and bells, and start all processes."""
         if self._is_stopping:
             return
+        clean()  # what sessions that were killed have left
         self._prefix = prefix()
         self._bells = {name: Bell() for name in (HERE, *self.parts)}
         self._post = post = Post(self._bells[HERE], lambda _: None, lambda: None, self._shown)

@@ -32,6 +32,8 @@ class Inbox:
         When nothing waits in these any more, it is paused.
     waiters : list of Future
         See `wait_in`.
+    is_nudged : bool
+        Whether the consumer has something to do that is in no boundary.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Inbox:
         "arrivals",
         "boundaries",
         "draining",
+        "is_nudged",
         "open",
         "paused",
         "waiters",
@@ -58,6 +61,7 @@ class Inbox:
         self.paused = False
         self.draining: list[Boundary] = []
         self.waiters: list[asyncio.Future[None]] = []
+        self.is_nudged = False
         self._error: BaseException | None = None
 
     def wake(self) -> None:
@@ -85,10 +89,13 @@ class Inbox:
         return self.arrivals[0] if self.arrivals and not self.paused else None
 
     async def next(self) -> Boundary | None:
-        """Wait for a packet; None once all boundaries have ended and are empty, or when paused."""
+        """Wait for a packet; None once all boundaries have ended and are empty, or when paused.
+
+        None, too, when it is nudged.
+        """
         while True:
             boundary = self.oldest()
-            if boundary is not None or self.paused:
+            if boundary is not None or self.paused or self.is_nudged:
                 return boundary
             if self._error is not None:
                 raise self._error

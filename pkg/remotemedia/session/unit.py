@@ -16,7 +16,7 @@ from remotemedia.session.budget import Budget
 from remotemedia.session.chain import Chain, Link, Step
 from remotemedia.session.failure import FAILURES
 from remotemedia.session.inbox import Inbox, wake_all
-from remotemedia.session.island import PAUSED, Island
+from remotemedia.session.island import PAUSED, Delivery, Island
 from remotemedia.session.wiring import Arrival, Wiring
 
 
@@ -277,27 +277,76 @@ class IslandUnit(Unit):
         self._island = Island(self._fail, hooks.clock, self._deliver)
         self._island.watch(wiring.arrivals.values())
         self._napping: asyncio.Future[None] | None = None
+        self._is_idle = False
+        self._left: tuple[Delivery | None, Packet] | None = None
+        self._count = 0
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
         island, arrivals, stack = self._island, self.wiring.arrivals, self._island.stack
         inbox, budget = self.inbox, self._hooks.budget
-        count = 0
-        while (boundary := inbox.oldest() or await inbox.next()) is not None:
+        while True:
+            boundary = inbox.oldest()
+            if boundary is None:
+                self._is_idle = True
+                try:
+                    boundary = await inbox.next()
+                finally:
+                    self._is_idle = False
+                if self._left is not None:
+                    delivery, packet = self._left
+                    self._left, inbox.is_nudged = None, False
+                    await self._finish_with(delivery, packet)
+                    continue
+                if boundary is None:
+                    break
             if budget is not None and budget.drops(boundary):
                 continue
             packet, target = self._take(boundary)
             delivery = island.push(arrivals[target], packet.data)
-            while delivery is not None or stack:
-                if delivery is not None:
-                    await self._send(*delivery, packet)
-                delivery = island.advance()
-            count += 1
-            if not count & (island.rows - 1):
+            if delivery is not None or stack:
+                await self._finish_with(delivery, packet)
+            self._count += 1
+            if not self._count & (island.rows - 1):
                 island.fold()
         if not inbox.paused:
             await self.end_nodes(self.wiring.steps.keys())
             self.ended = True
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it waits for a packet, so that `work_now` may be called."""
+        inbox = self.inbox
+        return self._is_idle and not (
+            inbox.arrivals or inbox.paused or inbox.is_nudged or self.stopped
+        )
+
+    def work_now(self, target: Arrival, packet: Packet) -> bool:
+        """Work on a packet at once, past the queue; False if its task has to go on with it.
+
+        Real-time path: from the loop's thread, outside of the unit's task, while `is_free`.
+        """
+        island = self._island
+        self.packet = packet
+        self._deliveries = 0
+        delivery = island.push(self.wiring.arrivals[target], packet.data)
+        self._count += 1
+        if not self._count & (island.rows - 1):
+            island.fold()
+        if delivery is None and not island.stack:
+            return True
+        self._left = delivery, packet
+        self.inbox.is_nudged = True
+        self.inbox.wake()
+        return False
+
+    async def _finish_with(self, delivery: Delivery | None, packet: Packet) -> None:
+        """Deliver what comes of a packet, until nothing is left to do of it."""
+        island, stack = self._island, self._island.stack
+        while delivery is not None or stack:
+            if delivery is not None:
+                await self._send(*delivery, packet)
+            delivery = island.advance()
 
     async def end_nodes(self, nodes: Set[str]) -> None:
         """Let the tails of some nodes out, in topological order."""
@@ -354,6 +403,8 @@ class IslandUnit(Unit):
         stack = self._island.stack
         first = stack[-1] if stack else None
         self._island.drop(nodes)
+        if self._left is not None and self.cut == self.generation:
+            self._left = None, self._left[1]
         if self._napping is not None and (not stack or stack[-1] is not first):
             wake_all([self._napping])
         self._forget(nodes)
