@@ -13,7 +13,9 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 
 SENT, GONE, DROPPED, WAITING, ENDED, NOW, NOW_MESSAGE = range(7)
 TAKEN_IN = GONE  # of what counts the messages of a topic
@@ -52,6 +54,7 @@ class Ledger:
             os.ftruncate(fd, offset * BYTES)
         self._map = mmap.mmap(fd, offset * BYTES)
         self.words = memoryview(self._map).cast("Q")
+        self._finalizer = weakref.finalize(self, _close, self._map, fd)  # of a session that was never opened
 
     @staticmethod
     def make(sizes: Sequence[int]) -> Ledger:
@@ -76,10 +79,12 @@ class Ledger:
         return self._entries[lane], self.sizes[lane]
 
     def close(self) -> None:
-        """Let go."""
-        self.words.release()
-        self._map.close()
-        os.close(self.fd)
+        """Let go of the memory; what was counted can still be looked at."""
+        if self.fd >= 0:
+            words, self.words = self.words, memoryview(bytearray(self.words)).cast("Q")
+            words.release()
+            self._finalizer()
+            self.fd = -1
 
     # -- for whoever looks on ----------------------------------------------------------------
 
@@ -112,3 +117,9 @@ class Ledger:
     def beat(self, part: int) -> int:
         """How often a part has said that it is alive."""
         return self.words[part]
+
+
+def _close(memory: mmap.mmap, fd: int) -> None:
+    with suppress(BufferError):  # somebody still looks
+        memory.close()
+    os.close(fd)

@@ -380,6 +380,7 @@ class ProcessParts:
         for bell in self._bells.values():
             bell.close()
         self._bells.clear()
+        self._ledger.close()
 
     # -- what parts tell ---------------------------------------------------------------------
 

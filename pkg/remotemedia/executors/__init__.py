@@ -38,7 +38,7 @@ def find_executor(name: str) -> Executor:
     if name not in points:
         provider = _PROVIDED_BY.get(name)
         if provider is None:
-            known = ["inline", *points, *_PROVIDED_BY]
+            known = list(dict.fromkeys(["inline", *_PROVIDED_BY, *points]))
             hint = nearest(name, known) or f" (one of {', '.join(known)})"
             raise UnavailableError(f"unknown executor {name!r}{hint}")
         raise UnavailableError(

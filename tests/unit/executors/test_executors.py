@@ -91,8 +91,8 @@ def test_a_node_that_cannot_be_made_is_named():
     ("name", "message"),
     [
         (
-            "process",
-            "executor 'process' comes with the native package, which this version does not ship "
+            "remote",
+            "executor 'remote' comes with the server package, which this version does not ship "
             "yet: use 'executor: inline' (the default)",
         ),
         ("proces", "unknown executor 'proces'; did you mean 'process'?"),
