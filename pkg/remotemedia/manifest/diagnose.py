@@ -58,6 +58,7 @@ def diagnose(value: object, kind: Any, path: Path, findings: Findings) -> None:
             diagnose(item, arguments[0], (*path, index), findings)
     elif origin is dict and isinstance(value, dict):
         for key, item in value.items():
+            diagnose(key, arguments[0], (*path, key), findings)
             diagnose(item, arguments[1], (*path, key), findings)
     if len(findings.problems) == before:
         described = metadata.description if metadata else None

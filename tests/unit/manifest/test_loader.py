@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -346,6 +347,11 @@ DIAGNOSES: list[tuple[object, object, list[str]]] = [
     ("hihg", Level, ["x: expected one of 'low', 'high'; got 'hihg'; did you mean 'high'?"]),
     (3, Level | None, ["x: expected one of 'low', 'high'; got 3"]),
     ({"a": 1, "b": "c"}, dict[str, int], ["x.b: expected a whole number, got 'c'"]),
+    (
+        {"a": 1, "b": 2, "c": "c"},
+        dict[Annotated[str, msgspec.Meta(pattern="^[b-z]", description="a late letter")], int],
+        ["x.a: expected a late letter, got 'a'", "x.c: expected a whole number, got 'c'"],
+    ),
     ({"type": "cat", "lives": "x"}, Cat | Dog, ["x.lives: expected a whole number, got 'x'"]),
     ({"type": "cow"}, Cat | Dog, ["x.type: invalid value 'cow'"]),
     ({"a": "b"}, int | dict[str, int], ["x: expected a whole number, got text"]),
