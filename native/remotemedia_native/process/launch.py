@@ -31,6 +31,8 @@ THREAD_VARIABLES = (
 )
 """Environment variables that say how many threads a library may use."""
 
+MIN_MESSAGE = 2**20  # bytes; for what a child is told first
+
 _HELD_BACK = {signal.SIGUSR2, signal.SIGINT}
 """Signals that would kill a child that is not ready for them yet."""
 
@@ -192,7 +194,7 @@ def launch(
     threads : int
         For the libraries that would otherwise use all processors.
     max_message : int
-        Largest control message, bytes.
+        Largest control message, bytes; at least 1 MiB.
 
     Raises
     ------
@@ -208,6 +210,13 @@ def launch(
         )
     if not sys.executable:
         raise ProcessError("a Python inside of another program cannot start itself again")
+    max_message = max(max_message, MIN_MESSAGE)
+    first = {
+        "path": [str(path) or str(Path.cwd()) for path in sys.path],
+        "log_level": logger.getEffectiveLevel(),
+        "main": main_module.reference(),
+        "max_message": max_message,
+    }
     ends: Sequence[socket.socket] = ()
     try:
         near, far = ends = pair()
@@ -222,7 +231,7 @@ def launch(
                 pass_fds=[far.fileno()],
                 process_group=0,  # Ctrl-C of a terminal goes to its whole group
             )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter: a variable with a zero in it
         for end in ends:
             end.close()
         raise ProcessError(
@@ -231,12 +240,6 @@ def launch(
         ) from error
     far.close()
     child = ChildProcess(process, Control(near, max_message=max_message), name)
-    first = {
-        "path": [path or str(Path.cwd()) for path in sys.path],
-        "log_level": logger.getEffectiveLevel(),
-        "main": main_module.reference(),
-        "max_message": max_message,
-    }
     child.control.send(json.dumps(first).encode())
     return child
 

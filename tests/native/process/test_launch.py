@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from remotemedia_native.process import launch as launching
-from remotemedia_native.process.errors import ProcessError
+from remotemedia_native.process.errors import ControlMessageTooLargeError, ProcessError
 from remotemedia_native.process.launch import ChildProcess, launch
 
 DEADLINE_S = 30
@@ -250,6 +250,20 @@ async def test_without_pidfd_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(os, "pidfd_open", refuse)
     talk = Talk()
     assert await talk.ask(b"hello") == b"hello"
+    assert (await talk.end()).code == 0
+
+
+async def test_variables_that_cannot_be() -> None:
+    with pytest.raises(ProcessError, match="'a' cannot be started: embedded null byte"):
+        launch("process_children:answer", name="a", environment={"A": "\0"})
+
+
+async def test_the_limit_of_messages_holds_at_both_ends() -> None:
+    talk = Talk(max_message=1)  # which is less than what it has to be told first
+    big = bytes(launching.MIN_MESSAGE)
+    assert await talk.ask(big) == big
+    with pytest.raises(ControlMessageTooLargeError, match=r"limit of 1,048,576"):
+        talk.child.control.send(big + b"x")
     assert (await talk.end()).code == 0
 
 
