@@ -199,27 +199,28 @@ def test_a_writer_is_killed_at_every_bytecode(ring_spec, size):
     cut = True
     point = 0
     while cut:
-        spec = ring_spec(messages=3, size=64, max_size=10_000)
+        spec = ring_spec(readers=2, messages=3, size=64, max_size=10_000)
         topic = ring.make(spec)
-        reader = ring.open_reader(spec, 0, lambda: None)
+        reader, other = (ring.open_reader(spec, each, lambda: None) for each in range(2))
         writer = ring.open_writer(spec)
         for number in range(7):  # so that entries and slots are used for the second time
             send(writer, number, 50)
             assert numbers_and_sizes(reader) == [(number, 50)]
         send(writer, 7, 50)
-        cut = killed_at(point, lambda writer=writer: send(writer, 8, size))
+        cut = killed_at(point, lambda writer=writer: send(writer, 8, size, 0b11))
         point += 1
         topic.forget_writer()
         heir = ring.open_writer(spec)
         found = numbers_and_sizes(reader)
         assert found in ([(7, 50)], [(7, 50), (8, size)])
         assert cut or len(found) == 2
+        assert numbers_and_sizes(other) == found[1:]
         following = 7 + len(found)
         for number in range(following, following + 3):  # no slot is lost, of either segment
             assert send(heir, number, size) == number
         assert numbers_and_sizes(reader) == [(following + each, size) for each in range(3)]
         assert heir.loan(50) is not None
-        for end in (writer, heir, reader, topic):
+        for end in (writer, heir, reader, other, topic):
             end.close()
         assert not [name for name in os.listdir("/dev/shm") if name.startswith(f"{spec.name}")]
     assert point > 80
@@ -283,6 +284,27 @@ def test_an_heir_gives_back_what_it_cannot_find(ring_spec):
         assert send(writer, number, 50, 0b11) == number
     assert [number for number, _ in numbers_and_sizes(heir)] == [30, 31, 32, 33]
     for end in (writer, reader, other, heir, topic):
+        end.close()
+
+
+def test_what_was_given_back_is_not_delivered_again(ring_spec):
+    """Not what is still there, and not other messages in its place."""
+    spec = ring_spec(messages=4, borrowed=3, size=64)
+    topic = ring.make(spec)
+    writer = ring.open_writer(spec)
+    reader = ring.open_reader(spec, 0, lambda: None)
+    for number in range(30):
+        send(writer, number, 50)
+        assert numbers_and_sizes(reader) == [(number, 50)]
+    send(writer, 30, 50)
+    kept = reader.take()
+    for number in range(31, 33):
+        send(writer, number, 50)
+    topic.forget_reader(0, 0)
+    heir = ring.open_reader(spec, 0, lambda: None)
+    assert numbers_and_sizes(heir) == [(30, 50), (31, 50), (32, 50)]
+    assert kept.number == 30
+    for end in (writer, reader, heir, topic):
         end.close()
 
 

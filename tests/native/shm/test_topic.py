@@ -365,6 +365,7 @@ def test_topics_leave_nothing(kind, spec):
             end.close()
 
     def left():
+        gc.collect()
         shared = [
             name for name in os.listdir("/dev/shm") if name.startswith(f"rmtest{os.getpid()}_")
         ]
