@@ -51,6 +51,7 @@ def take_stock(
     words = ledger.words
     for inlet in inlets:
         numbers: list[int] = []
+        taken = words[ledger.lane(inlet.lane) + TAKEN_IN]
         for route in routes.routes:
             if route.part != inlet.part:
                 continue
@@ -59,6 +60,7 @@ def take_stock(
                     continue
                 base = ledger.lane(end.lane)
                 for sequence, stands_for, number in ledger.held(end.lane):
+                    taken = max(taken, number + 1)  # if it died before it could say so
                     if stands_for != WORKING:
                         numbers.append(number)
                     elif redeliver:
@@ -67,7 +69,6 @@ def take_stock(
                     else:
                         lost.append(Lost(end.node, sequence, True))
                 ledger.forget(end.lane)
-        taken = words[ledger.lane(inlet.lane) + TAKEN_IN]
         again[inlet.part] = Again(taken, tuple(sorted(set(numbers))))
     for name, lane in routes.inner.items():
         target = name.rpartition(">")[2].rpartition(":")[0]
