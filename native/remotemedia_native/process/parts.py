@@ -234,7 +234,8 @@ class ProcessParts:
             self._outboxes[name].open(kinds.find(kind).open_writer(inlet))
             post.outboxes.append(self._outboxes[name])
             inflow = self._inflows.setdefault(name, Inflow(self.routes.places()))
-            inflow.open(kinds.find(kind).open_reader(outlet, 0, self._rings[name]))
+            # A view that lives on keeps what it rings: that must not be the session.
+            inflow.open(kinds.find(kind).open_reader(outlet, 0, self._bells[name].ring))
             post.inflows.append(inflow)
         post.start()
         for part in self.parts.values():
@@ -483,7 +484,7 @@ class ProcessParts:
             inflow = Inflow(self.routes.places(), part.again.get(writer))
             inflow.open(
                 kinds.find(topic.spec.kind).open_reader(
-                    topic.spec, self._reader(writer, part.name), self._rings[writer]
+                    topic.spec, self._reader(writer, part.name), self._bells[writer].ring
                 )
             )
             for route in self.routes.routes:
