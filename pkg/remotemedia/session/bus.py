@@ -18,7 +18,7 @@ from remotemedia.session.call import State
 from remotemedia.session.intercept import Handler, Interceptor
 from remotemedia.session.observer import Detach
 from remotemedia.session.subscription import CAPACITY, Subscription
-from remotemedia.session.tap import find_port, origin_packets
+from remotemedia.session.tap import check_here, find_port, origin_packets
 
 if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
@@ -117,9 +117,12 @@ class Bus:
         ------
         AddressError
             There is no such node or port.
+        SessionError
+            The node runs elsewhere.
         """
         session, router = self._session, self._session.router
         node_id, port, is_output = find_port(session.plan, place)
+        check_here(session.plan, node_id, "intercept")
         step = router.steps[node_id]
         filters = step.output_filters if is_output else step.input_filters
         interceptor = Interceptor(

@@ -49,7 +49,7 @@ from remotemedia.session.outputs import Outputs
 from remotemedia.session.parts import Surroundings, find_parts
 from remotemedia.session.report import conversions
 from remotemedia.session.router import Router, reached
-from remotemedia.session.tap import add_tap
+from remotemedia.session.tap import add_tap, check_here
 from remotemedia.session.timers import OUT
 from remotemedia.session.unit import Hooks
 
@@ -529,8 +529,11 @@ class Session:
         ------
         FormatError
             That is nothing that the port produces.
+        SessionError
+            The node runs elsewhere.
         """
         self._check_open()
+        check_here(self.plan, node_id, "publish behind an output port of")
         wrong = misfit(self.plan, node_id, port, True, data)
         if wrong is not None:
             raise wrong

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from remotemedia.data import Data, Packet
-from remotemedia.errors import AddressError, nearest
+from remotemedia.errors import AddressError, SessionError, nearest
 from remotemedia.plan import Plan
 from remotemedia.session.address import known_node
 from remotemedia.session.observer import Detach, Failed, Tap
@@ -34,6 +34,22 @@ def find_port(plan: Plan, place: str) -> tuple[str, str, bool]:
     known = [*outputs, *inputs]
     hint = nearest(port, known) or f" (ports: {', '.join(known)})"
     raise AddressError(f"{node_id!r} ({node.node_type}) has no port {port!r}{hint}", node=node_id)
+
+
+def check_here(plan: Plan, node_id: str, what: str) -> None:
+    """Refuse what can only be done to nodes that run in the session itself.
+
+    Raises
+    ------
+    SessionError
+        It runs elsewhere.
+    """
+    if plan.placements[node_id].part:
+        raise SessionError(
+            f"cannot {what} {node_id!r}, which runs elsewhere: do it at the node before or behind "
+            "it that runs here, or put a PassThrough there",
+            node=node_id,
+        )
 
 
 def origin_packets(router: Router, node_id: str, port: str) -> Callable[[Data], Packet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 import signal
 import time
@@ -158,3 +159,11 @@ class Loud(rm.Node):
 
     def process(self, text: rm.Text) -> rm.Text:
         return rm.Text(text.text + "!" * self.params.marks)
+
+
+@rm.node("TestPrints", input_caps="text", output_caps="text")
+def prints(text: rm.Text) -> rm.Text:
+    """Says it in two ways."""
+    print("printed", text.text)  # noqa: T201
+    logging.getLogger("mine").warning("logged %s", text.text)
+    return text

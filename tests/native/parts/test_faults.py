@@ -142,7 +142,9 @@ def test_a_process_that_is_stopped() -> None:
 
 
 def test_too_much_memory() -> None:
-    outcome = asyncio.run(run(pipeline(process={"memory_limit_mb": 150}), "memory"))
+    patient: dict[str, object] = {"hang_timeout_ms": 30_000}
+    graph = pipeline(restart=patient, process={"memory_limit_mb": 150})
+    outcome = asyncio.run(run(graph, "memory"))
     check_others(outcome)
     assert outcome.lost == [BAD_BLOCK]
     assert "MiB of the 150 MiB that memory_limit_mb allows" in outcome.of("error")[0]

@@ -1,0 +1,250 @@
+"""What may be done to a session, done to nodes that run in processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import pytest
+
+import remotemedia as rm
+from native.parts import part_nodes  # noqa: F401 - registers its nodes
+from remotemedia.data import Packet
+from remotemedia.errors import SessionError
+
+Use = Callable[[rm.Session], Awaitable[None]]
+
+
+def graph(*nodes: dict[str, object], edges: tuple[tuple[str, str], ...] = ()) -> rm.Pipeline:
+    return rm.Pipeline.load(
+        {
+            "version": "v1",
+            "nodes": [{"executor": "process", **node} for node in nodes],
+            "connections": [{"from": a, "to": b} for a, b in edges],
+        }
+    )
+
+
+def texts(packets: list[Packet]) -> list[str]:
+    found = []
+    for packet in packets:
+        assert isinstance(packet.data, rm.Text)
+        found.append(packet.data.text)
+    return found
+
+
+async def everything(session: rm.Session, *inputs: str, to: str | None = None) -> list[str]:
+    return texts([packet async for packet in session.stream(map(rm.Text, inputs), to)])
+
+
+def test_each_has_a_process_and_a_group_shares_one() -> None:
+    async def main() -> dict[str, str]:
+        pipeline = graph(
+            {"id": "alone", "node_type": "TestWhere"},
+            {"id": "one", "node_type": "TestWhere", "process_group": "g"},
+            {"id": "two", "node_type": "TestWhere", "process_group": "g"},
+            {"id": "here", "node_type": "TestWhere", "executor": "inline"},
+        )
+        async with pipeline.session() as session:
+            packets = [packet async for packet in session.stream([rm.Text("?")])]
+        return {packet.node: text for packet, text in zip(packets, texts(packets), strict=True)}
+
+    where = asyncio.run(main())
+    assert where["one"] == where["two"]
+    assert where["here"] == str(os.getpid())
+    assert len(set(where.values())) == 3
+
+
+def test_the_same_words() -> None:
+    """`multiprocess` of the reference system, and `worker` of a page, mean it, too."""
+
+    async def main(executor: str) -> list[str]:
+        pipeline = graph({"id": "n", "node_type": "TestTail", "executor": executor})
+        async with pipeline.session() as session:
+            return await everything(session, "a")
+
+    for executor in ("process", "multiprocess", "worker"):
+        assert asyncio.run(main(executor)) == ["at", "1 in all"]
+
+
+def test_taps_states_and_parameters() -> None:
+    async def main() -> None:
+        pipeline = graph(
+            {"id": "twice", "node_type": "TestTwice"},
+            {"id": "loud", "node_type": "TestLoud"},
+            edges=(("twice", "loud"),),
+        )
+        async with pipeline.session() as session:
+            outputs = session.outputs()
+
+            async def ask(text: str, count: int) -> list[str]:
+                await session.send(rm.Text(text))
+                return texts([await anext(outputs) for _ in range(count)])
+
+            seen: list[Packet] = []
+            detach = session.tap("twice", seen.append)
+            before: list[Packet] = []
+            session.tap("loud:in", before.append)
+            assert await ask("x", 2) == ["xa!", "xb!"]
+            for _ in range(1000):
+                if len(seen) == 2 and len(before) == 2:
+                    break
+                await asyncio.sleep(0.005)
+            assert texts(seen) == texts(before) == ["xa", "xb"]
+            assert [(p.node, p.port, p.sequence, p.sub_sequence) for p in seen] == [
+                ("twice", "out", 0, 0),
+                ("twice", "out", 0, 1),
+            ]
+            detach()
+            session.bus.set_state("loud", "bypass")
+            assert await ask("y", 2) == ["ya", "yb"]
+            session.bus.set_state("loud", "enabled")
+            await session.bus.set_params("loud", marks=3)
+            assert await ask("z", 2) == ["za!!!", "zb!!!"]
+            assert len(seen) == 2
+            await session.bus.publish("loud:in", rm.Text("straight"))
+            assert texts([await anext(outputs)]) == ["straight!!!"]
+
+    asyncio.run(main())
+
+
+def test_what_cannot_be_done_to_them_is_said() -> None:
+    async def main() -> None:
+        pipeline = graph({"id": "twice", "node_type": "TestTwice"})
+        async with pipeline.session() as session:
+            with pytest.raises(SessionError, match=r"'twice'.*runs elsewhere"):
+                session.bus.intercept("twice", lambda packet: packet.data)
+            with pytest.raises(SessionError, match=r"'twice'.*runs elsewhere"):
+                await session.bus.publish("twice:out", rm.Text("x"))
+            changed = session.pipeline().copy()
+            changed.add("TestLater", id="later")
+            await session.apply(changed)
+            changed = session.pipeline().copy()
+            changed.connect("twice", "later")
+            with pytest.raises(SessionError, match="twice: nodes that run elsewhere"):
+                await session.apply(changed)
+            await session.send(rm.Text("x"), to="later")
+            assert texts([await anext(session.outputs())]) == ["xl"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["TestSpeak", "TestSpeakAsync"])
+def test_an_interrupt_leaves_nothing_stale(kind: str) -> None:
+    async def main() -> None:
+        pipeline = graph(
+            {"id": "speak", "node_type": kind},
+            {"id": "gain", "node_type": "Gain"},
+            edges=(("speak", "gain"),),
+        )
+        rng = random.Random(7)
+        oldest, stale, heard = 0, 0, 0
+
+        async def listen(session: rm.Session) -> None:
+            nonlocal stale, heard
+            async for packet in session.outputs():
+                assert isinstance(packet.data, rm.Audio)
+                heard += 1
+                stale += packet.data.samples[0, 0] < oldest
+
+        async with pipeline.session() as session:
+            listening = asyncio.create_task(listen(session))
+            for number in range(60):
+                await session.send(rm.Text(str(number)))
+                await asyncio.sleep(rng.random() * 0.02)
+                await session.interrupt()
+                oldest = number + 1
+            await session.send(rm.Text("1000"))
+            await session.finish()
+            await listening
+        assert stale == 0
+        assert heard >= 40
+
+    asyncio.run(main())
+
+
+def test_back_pressure_loses_nothing() -> None:
+    """A client that does not read holds up the client that sends; all comes, in order."""
+
+    async def main() -> None:
+        pipeline = graph(
+            {"id": "a", "node_type": "Gain"}, {"id": "b", "node_type": "Gain"}, edges=(("a", "b"),)
+        )
+        async with pipeline.session() as session:
+            sent = 0
+
+            async def send() -> None:
+                nonlocal sent
+                for number in range(2_000):
+                    await session.send(rm.Audio(np.full(480, number, np.float32), 48_000))
+                    sent += 1
+
+            sending = asyncio.create_task(send())
+            await asyncio.sleep(0.5)
+            assert 256 < sent < 400, "the queues: 256 + 16 + 16, and what is under way"
+            outputs = session.outputs()
+            for number in range(2_000):
+                data = (await anext(outputs)).data
+                assert isinstance(data, rm.Audio)
+                assert data.samples[0, 0] == number
+                assert not data.samples.flags.writeable
+            await sending
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "latest"])
+def test_other_queues_lose_and_count(overflow: str) -> None:
+    async def main() -> None:
+        pipeline = rm.Pipeline.load(
+            {
+                "version": "v1",
+                "nodes": [
+                    {"id": "a", "node_type": "Gain"},
+                    {"id": "slow", "node_type": "TestFaulty", "executor": "process"},
+                ],
+                "connections": [
+                    {"from": "a", "to": "slow", "queue": {"capacity": 2, "overflow": overflow}}
+                ],
+            }
+        )
+        async with pipeline.session() as session:
+            for number in range(100):
+                await session.send(rm.Audio(np.full(480, number, np.float32), 48_000))
+            await session.finish()
+            found = [packet.sequence async for packet in session.outputs()]
+            edge = next(e for e in session.metrics().edges if e.target == "slow:in")
+        assert edge.entered == 100
+        assert edge.delivered == len(found)
+        assert edge.dropped == ({overflow: 100 - len(found)} if len(found) < 100 else {})
+        assert found == sorted(found)
+
+    asyncio.run(main())
+
+
+def test_what_it_writes_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with graph({"id": "n", "node_type": "TestPrints"}).session() as session:
+            await everything(session, "hello")
+
+    with caplog.at_level(logging.INFO, "remotemedia.process"):
+        asyncio.run(main())
+    lines = [record.getMessage() for record in caplog.records]
+    assert "n: printed hello" in lines
+    assert any(line.startswith("n: ") and "logged hello" in line for line in lines)
+
+
+def test_a_session_that_is_cancelled_while_it_opens() -> None:
+    async def main() -> None:
+        session = graph({"id": "n", "node_type": "Gain"}).session()
+        opening = asyncio.create_task(session.open())
+        await asyncio.sleep(0.05)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    asyncio.run(main())
