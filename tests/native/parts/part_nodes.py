@@ -167,3 +167,10 @@ def prints(text: rm.Text) -> rm.Text:
     print("printed", text.text)  # noqa: T201
     logging.getLogger("mine").warning("logged %s", text.text)
     return text
+
+
+@rm.node("TestBusy", input_caps="audio", output_caps="audio")
+def busy(audio: rm.Audio) -> rm.Audio:
+    """Works for half of the time, at fifty items a second."""
+    time.sleep(0.01)
+    return audio
