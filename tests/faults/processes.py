@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import itertools
 import logging
 import os
@@ -317,6 +318,7 @@ async def stops(count: int, seed: int) -> None:
         wrong["processes left"] += len(below(os.getpid()))
         wrong["files in /dev/shm"] += len(our_files(os.getpid()))
         del session
+    gc.collect()
     wrong["open files"] += max(0, open_files() - files - 2)
     wrong["too slow"] += sum(each > STOP_S for each in took)
     print(f"stops: {count} ({', '.join(f'{k} {v}' for k, v in moments.items())})")

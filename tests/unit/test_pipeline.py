@@ -78,12 +78,12 @@ def test_a_plan_of_formats_that_do_not_fit_is_refused() -> None:
 
 def test_an_executor_that_is_not_here_is_named() -> None:
     p = rm.Pipeline()
-    p.add("Gain", id="g", executor="process")
+    p.add("Gain", id="g", executor="remote")
     p.plan()
     (warning,) = p.validate()
     assert warning.path == ("nodes", 0, "executor")
-    assert warning.message.startswith("does not run here: executor 'process' comes with")
-    with pytest.raises(UnavailableError, match="node 'g': executor 'process' comes with"):
+    assert warning.message.startswith("does not run here: executor 'remote' comes with")
+    with pytest.raises(UnavailableError, match="node 'g': executor 'remote' comes with"):
         p.session()
 
 

@@ -54,7 +54,9 @@ class Ledger:
             os.ftruncate(fd, offset * BYTES)
         self._map = mmap.mmap(fd, offset * BYTES)
         self.words = memoryview(self._map).cast("Q")
-        self._finalizer = weakref.finalize(self, _close, self._map, fd)  # of a session that was never opened
+        self._finalizer = weakref.finalize(
+            self, _close, self._map, fd
+        )  # of a session that was never opened
 
     @staticmethod
     def make(sizes: Sequence[int]) -> Ledger:
