@@ -1,0 +1,224 @@
+"""What it costs to get a message to another process and an answer back.
+
+The floor is iceoryx2 as one would write it by hand: its shared memory, and its event to wake the
+other side with `timed_wait`. Our topics, of either kind, wake with a bell: bare (samples written by
+numpy, one read), and with packets (encoded into the loan, decoded from the view). Each in two ways:
+both sides wait in asyncio's loop, or in one call, as a process does that has nothing else to do;
+the difference is what the loop costs. All take turns in one run; each has a process of its own at
+the other end, which sleeps while it is not its turn. Ratios are of the medians of a round; their
+median is reported.
+
+One way: as many as go, with 16 messages under way. What is written is always the same, so it lies
+in caches: the rates say nothing about memory.
+
+    .venv/bin/python bench/ipc.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import timeit
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.ipc import Link, Way
+from harness.report import Report, quartiles, spread, versions
+
+from remotemedia_native.shm import kinds
+from remotemedia_native.shm.base import TopicSpec
+
+SIZES = {3840: (400, 4000), 2**20: (60, 400)}  # round trips of a turn, messages of a stream
+FLOOR, FLOOR_IN_LOOP = "raw iceoryx2, its event", "raw iceoryx2, its event, asyncio"
+MOST_RATIO, MOST_US = 1.3, 40
+WAYS: dict[str, tuple[str, bool, bool]] = {  # kind of topics or none, loop, packets
+    FLOOR: ("", False, False),
+    FLOOR_IN_LOOP: ("", True, False),
+    **{
+        f"{kind}{', packets' if packets else ''}{', asyncio' if loop else ''}": (
+            kind,
+            loop,
+            packets,
+        )
+        for packets in (False, True)
+        for loop in (False, True)
+        for kind in kinds.KINDS
+    },
+}
+
+
+class Contest:
+    """Links of all ways for one size, which take turns.
+
+    Attributes
+    ----------
+    times : dict of str to list of int
+        Of round trips, ns.
+    medians : dict of str to list of float
+        Of the rounds, ns.
+    rates : dict of str to list of float
+        Messages/s, one way.
+    """
+
+    def __init__(self, stack: ExitStack, size: int, root: str, streams: bool) -> None:
+        self.size = size
+        self.trips, self.messages = SIZES[size]
+        self.times: dict[str, list[int]] = {name: [] for name in WAYS}
+        self.medians: dict[str, list[float]] = {name: [] for name in WAYS}
+        self.rates: dict[str, list[float]] = {name: [] for name in WAYS}
+        self._streams = streams
+        self._links = {}
+        for number, (name, (kind, loop, packets)) in enumerate(WAYS.items()):
+            way = Way(
+                "topic" if kind else "raw",
+                size,
+                loop,
+                packets,
+                self.messages if streams else 1,
+                f"rmbench{os.getpid()}_{size}_{int(streams)}_{number}",
+                root,
+            )
+            self._links[name] = stack.enter_context(Link(way, kind))
+
+    def take_turns(self, forwards: bool) -> None:
+        """One turn of each."""
+        for name in list(WAYS) if forwards else list(reversed(WAYS)):
+            link = self._links[name]
+            if self._streams:
+                self.rates[name].append(self.messages / link.stream(self.messages))
+                continue
+            link.round_trips(self.trips // 10)  # whoever ran before has filled the caches
+            times = link.round_trips(self.trips)
+            self.times[name] += times
+            self.medians[name].append(statistics.median(times))
+
+
+def in_process(kind: str, size: int) -> dict[str, float]:
+    """What the calls of one kind cost, µs, both ends in this process."""
+    module = kinds.find(kind)
+    spec = TopicSpec(kind, f"rmbench{os.getpid()}_calls", size=size)
+    topic = module.make(spec)
+    writer = module.open_writer(spec)
+    reader = module.open_reader(spec, 0, lambda: None)
+
+    def put() -> None:
+        writer.loan(size)
+        writer.commit()
+
+    many = 32  # as many as may be under way, nearly
+    put_s = take_s = empty_s = float("inf")
+    for _ in range(300):
+        put_s = min(put_s, timeit.timeit(put, number=many) / many)
+        take_s = min(take_s, timeit.timeit(reader.take, number=many) / many)
+        empty_s = min(empty_s, timeit.timeit(reader.take, number=many) / many)
+    writer.close()
+    reader.close()
+    topic.close()
+    return {
+        "loan and commit": put_s * 1e6,
+        "take and give back": take_s * 1e6,
+        "take, nothing there": empty_s * 1e6,
+    }
+
+
+def set_up(kind: str) -> float:
+    """What it costs to make a topic, to open both ends and to close all, ms."""
+    module = kinds.find(kind)
+
+    def once(number: list[int] = [0]) -> None:  # noqa: B006
+        number[0] += 1
+        spec = TopicSpec(kind, f"rmbench{os.getpid()}_up{number[0]}")
+        topic = module.make(spec)
+        ends = [module.open_writer(spec), module.open_reader(spec, 0, lambda: None), topic]
+        for end in ends:
+            end.close()
+
+    return statistics.median(timeit.repeat(once, number=1, repeat=31)) * 1e3
+
+
+def report_size(report: Report, trips: Contest, streams: Contest) -> dict[str, object]:
+    """The table and the claims of one size; its figures."""
+    floor = trips.medians[FLOOR]
+    figures: dict[str, object] = {}
+    rows = []
+    for name in WAYS:
+        times = spread([time / 1e3 for time in trips.times[name]])
+        pairs = zip(trips.medians[name], floor, strict=True)
+        ratio = quartiles([mine / theirs for mine, theirs in pairs])
+        rate = quartiles(streams.rates[name])
+        figures[name] = {"us": times, "by_floor": ratio, "one_way_per_s": rate}
+        rows.append(
+            [
+                name,
+                *(f"{times[key]:.1f}" for key in ("p50", "p99", "max")),
+                f"{ratio['p50']:.2f}",
+                f"{ratio['p25']:.2f}–{ratio['p75']:.2f}",
+                f"{rate['p50']:,.0f}",
+            ]
+        )
+    head = ["round trip", "p50 µs", "p99", "max", "÷ floor", "p25–p75", "one way, messages/s"]
+    print(f"\n{trips.size:,} bytes")
+    report.table(head, rows)
+    return figures
+
+
+def each_kind(measure: Callable[[str], object]) -> dict[str, object]:
+    """Of every kind."""
+    return {kind: measure(kind) for kind in kinds.KINDS}
+
+
+def main() -> int:
+    """Run; exit code 1 if a claim is not met."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="keep the figures in this file")
+    options = parser.parse_args()
+    report = Report(
+        "ipc",
+        versions=versions("numpy", "msgspec", "iceoryx2"),
+        n=f"{options.rounds} rounds × "
+        + ", ".join(f"{trips} round trips of {size} bytes" for size, (trips, _) in SIZES.items()),
+    )
+    sizes: dict[str, object] = {}
+    claims = []
+    root = tempfile.mkdtemp(prefix="rmbench")
+    for size in SIZES:
+        with ExitStack() as stack:
+            trips = Contest(stack, size, root, streams=False)
+            for number in range(options.rounds):
+                trips.take_turns(number % 2 == 0)
+        with ExitStack() as stack:
+            streams = Contest(stack, size, root, streams=True)
+            for number in range(max(options.rounds // 3, 1)):
+                streams.take_turns(number % 2 == 0)
+        sizes[str(size)] = report_size(report, trips, streams)
+        claims.append((size, trips))
+    report.body["sizes"] = sizes
+    report.body["calls_us"] = calls = each_kind(lambda kind: in_process(kind, 3840))
+    report.body["set_up_ms"] = ups = each_kind(set_up)
+    print(f"calls within one process, 3840 bytes, µs: {calls}")
+    print(f"to make a topic, open both ends, close all, ms: {ups}")
+    best = kinds.best()
+    for size, trips in claims:
+        for name, floor in ((best, FLOOR), (f"{best}, asyncio", FLOOR_IN_LOOP)):
+            pairs = zip(trips.medians[name], trips.medians[floor], strict=True)
+            ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+            what = f"{name}, {size} bytes: round trip ÷ {floor}"
+            report.claim(what, ratio, at_most=MOST_RATIO)
+            if size == min(SIZES):
+                p50 = statistics.median(trips.times[name]) / 1e3
+                report.claim(f"{name}: round trip", p50, at_most=MOST_US, unit=" µs")
+    shutil.rmtree(root, ignore_errors=True)
+    for name in os.listdir("/dev/shm"):  # what the raw ways leave
+        if name.startswith(f"rmbench{os.getpid()}_"):
+            os.unlink(f"/dev/shm/{name}")
+    return report.end(options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
