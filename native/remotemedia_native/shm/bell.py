@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 _EVENTFD = hasattr(os, "eventfd")
 # An eventfd wants eight bytes, a number in the order of the machine; a pipe takes any.
 _ONE = (1).to_bytes(8, sys.byteorder)
-_DRAIN = 8 if _EVENTFD else 4096
+_MOST = 8 if _EVENTFD else 1 << 16  # bytes: all that a pipe holds, so that one read empties it
 
 
 class Bell:
@@ -32,21 +31,21 @@ class Bell:
         Bell.from_fds(received).ring()            # in another process
     """
 
-    __slots__ = ("_fds",)
+    __slots__ = ("_fd", "_fds", "_ring_fd")
 
     def __init__(self) -> None:
         if _EVENTFD:
-            self._fds: tuple[int, ...] = (os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC),)
-        else:
-            self._fds = os.pipe()
-            for fd in self._fds:
-                os.set_blocking(fd, False)
+            self._own((os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC),))
+            return
+        self._own(os.pipe())
+        for fd in self._fds:
+            os.set_blocking(fd, False)
 
     @classmethod
     def from_fds(cls, fds: Sequence[int]) -> Bell:
         """Rebuild one from its descriptors, which it owns from now on."""
         bell = cls.__new__(cls)
-        bell._fds = tuple(fds)
+        bell._own(tuple(fds))
         return bell
 
     @property
@@ -56,27 +55,31 @@ class Bell:
 
     def fileno(self) -> int:
         """The descriptor that is readable while the bell has rung; -1 once closed."""
-        return self._fds[0] if self._fds else -1
+        return self._fd
+
+    # `suppress` would cost as much as the system call.
 
     def ring(self) -> None:
         """Wake the other side. From any thread; never waits, never raises: also if it is gone."""
-        fds = self._fds
-        if not fds:
-            return
-        with suppress(OSError):  # it rings already (BlockingIOError), or nobody is there
-            os.write(fds[-1], _ONE)
+        try:  # noqa: SIM105
+            os.write(self._ring_fd, _ONE)
+        except OSError:  # it rings already, nobody is there, or it is closed
+            pass
 
     def clear(self) -> None:
         """Silence it. Do so before looking for what it rang for, or a ring may be missed."""
-        fds = self._fds
-        if not fds:
-            return
-        with suppress(BlockingIOError):
-            while len(os.read(fds[0], _DRAIN)) == _DRAIN and len(fds) > 1:
-                pass
+        try:  # noqa: SIM105
+            os.read(self._fd, _MOST)
+        except OSError:  # it has not rung, or is closed
+            pass
 
     def close(self) -> None:
         """Let go of the descriptors."""
-        fds, self._fds = self._fds, ()
+        fds = self._fds
+        self._own(())
         for fd in fds:
             os.close(fd)
+
+    def _own(self, fds: tuple[int, ...]) -> None:
+        self._fds = fds
+        self._fd, self._ring_fd = (fds[0], fds[-1]) if fds else (-1, -1)

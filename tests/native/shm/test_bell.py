@@ -20,7 +20,7 @@ from remotemedia_native.shm.bell import Bell
 def bell(request, monkeypatch):
     if request.param == "pipe":
         monkeypatch.setattr(module, "_EVENTFD", False)
-        monkeypatch.setattr(module, "_DRAIN", 4096)
+        monkeypatch.setattr(module, "_MOST", 1 << 16)
     bell = Bell()
     yield bell
     bell.close()
