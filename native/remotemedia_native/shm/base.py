@@ -104,7 +104,8 @@ class Writer(Protocol):
         """Memory for one message, to write to; None if there is no room now.
 
         Only one at a time: `commit` or `discard` it first. None asks the readers to ring the bell
-        of this end when there is room again.
+        of this end when there is room again. One of them may miss that (it makes room at that very
+        moment), so look again every few milliseconds while you wait.
 
         Raises
         ------
@@ -164,7 +165,8 @@ class Topic(Protocol):
         """A reader has died: it borrows nothing any more, and its successor begins at a number.
 
         What it had taken from `resume` on is not given again unless the memory still has it
-        (`ring`: always true of what `resume` says; at most `messages` back).
+        (`ring`: what it had not given back, at most `messages` back; `iceoryx2`: all of the last
+        `messages`). There may be room now: ring the bell of a writer that waits for it.
         """
 
     def forget_writer(self) -> None:
