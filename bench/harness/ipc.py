@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -27,6 +27,7 @@ from remotemedia.data import Audio, Packet
 from remotemedia_native.shm import kinds
 from remotemedia_native.shm.base import Topic, TopicSpec
 from remotemedia_native.shm.bell import Bell
+from remotemedia_native.shm.loop import BellLoop, add_bell, remove_bell
 
 MESSAGES, BORROWED = 16, 4
 PR_SET_PDEATHSIG = 1
@@ -42,8 +43,9 @@ class Way(msgspec.Struct, frozen=True):
         ``raw``: iceoryx2 alone; ``topic``: `specs` there and back.
     size : int
         Of a message, bytes.
-    loop : bool
-        Whether both wait in asyncio's loop, else in one call: `timed_wait` or `poll`.
+    loop : str
+        Where both wait: in asyncio's loop (``asyncio``), in ours (``bells``), or in one call,
+        `timed_wait` or `poll` (empty).
     packets : bool
         Whether they send packets through the codec, else bare samples.
     answers_each : int
@@ -60,7 +62,7 @@ class Way(msgspec.Struct, frozen=True):
 
     means: str
     size: int
-    loop: bool
+    loop: str
     packets: bool
     answers_each: int
     name: str
@@ -169,7 +171,7 @@ class Topics:
         there, back = reversed(way.specs) if far else way.specs
         middle = len(way.bells) // 2
         bells = [Bell.from_fds(way.bells[:middle]), Bell.from_fds(way.bells[middle:])]
-        self._mine, self._theirs = reversed(bells) if far else bells
+        self.bell, self._theirs = reversed(bells) if far else bells
         kind = kinds.find(there.kind)
         self._writer = kind.open_writer(there)
         self._reader = kind.open_reader(back, 0, self._theirs.ring)
@@ -180,13 +182,13 @@ class Topics:
         audio = Audio(self._samples, RATE, pts_us=20_000)
         self._packet = Packet(audio, "n", "out", 1)
         self._poll = select.poll()
-        self._poll.register(self._mine, select.POLLIN)
+        self._poll.register(self.bell, select.POLLIN)
 
     def fileno(self) -> int:
-        return self._mine.fileno()
+        return self.bell.fileno()
 
     def clear(self) -> None:
-        self._mine.clear()
+        self.bell.clear()
 
     def send(self) -> bool:
         if self._packets:
@@ -215,7 +217,7 @@ class Topics:
 
     def wait(self) -> None:
         self._poll.poll(2)  # ms: a ring for room may be lost
-        self._mine.clear()
+        self.bell.clear()
 
 
 def samples(size: int) -> np.ndarray:
@@ -255,26 +257,44 @@ def serve(way: Way) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if way.loop:
-        forever(end, answer_all)
+        forever(end, answer_all, way.loop == "bells")
     else:
         while True:
             answer_all()
             end.wait()
 
 
-def forever(end: End, on_ring: Callable[[], None]) -> None:
+def watch(loop: asyncio.AbstractEventLoop, end: End, woken: Callable[[], None]) -> None:
+    """Have the loop call it when there is a message."""
+    if isinstance(end, Topics):
+        add_bell(loop, end.bell, woken)
+        return
+
+    def heard() -> None:
+        end.clear()
+        woken()
+
+    loop.add_reader(end.fileno(), heard)
+
+
+def leave(loop: asyncio.AbstractEventLoop, end: End) -> None:
+    """No more."""
+    if isinstance(end, Topics):
+        remove_bell(loop, end.bell)
+    else:
+        loop.remove_reader(end.fileno())
+
+
+def forever(end: End, woken: Callable[[], None], quick: bool) -> None:
     """Call it whenever the end says so."""
 
     async def main() -> None:
-        def woken() -> None:
-            end.clear()
-            on_ring()
-
-        asyncio.get_running_loop().add_reader(end.fileno(), woken)
-        on_ring()
+        watch(asyncio.get_running_loop(), end, woken)
+        woken()
         await asyncio.get_running_loop().create_future()
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=BellLoop if quick else None) as runner:
+        runner.run(main())
 
 
 # -- this process --------------------------------------------------------------------------------
@@ -348,7 +368,6 @@ class Link:
 
             def woken() -> None:
                 nonlocal began
-                end.clear()
                 while end.take() is not None:
                     now = time.perf_counter_ns()
                     times.append(now - began)
@@ -358,13 +377,13 @@ class Link:
                     began = time.perf_counter_ns()
                     end.send()
 
-            loop.add_reader(end.fileno(), woken)
+            watch(loop, end, woken)
             began = time.perf_counter_ns()
             end.send()
             await done
-            loop.remove_reader(end.fileno())
+            leave(loop, end)
 
-        asyncio.run(main())
+        self._run(main())
         return times
 
     def stream(self, count: int) -> float:
@@ -396,19 +415,23 @@ class Link:
                     sent += 1
 
             def woken() -> None:
-                end.clear()
                 go_on()
                 if end.take() is not None:
                     done.set_result(None)
 
-            loop.add_reader(end.fileno(), woken)
+            watch(loop, end, woken)
             go_on()
             await done
-            loop.remove_reader(end.fileno())
+            leave(loop, end)
 
         began = time.perf_counter()
-        asyncio.run(main())
+        self._run(main())
         return time.perf_counter() - began
+
+    def _run(self, main: Coroutine[object, object, None]) -> None:
+        quick = self._way.loop == "bells"
+        with asyncio.Runner(loop_factory=BellLoop if quick else None) as runner:
+            runner.run(main)
 
 
 if __name__ == "__main__":
