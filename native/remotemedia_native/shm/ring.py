@@ -7,8 +7,9 @@ where its predecessor was. See `layout.py` for the memory, `base.py` for the con
 
 - A message that does not fit the slots makes the writer add a segment of larger ones, up to
   `TopicSpec.max_size`: as many slots as `messages`, but not more than 256 MiB of them (and at least
-  4). Its memory is claimed slot by slot, as traffic needs it. If the host has no more, a topic goes on with what it has (readers then copy rather than borrow, and a warning says
-  so); only when it has none at all for a message of that size, `loan` raises.
+  4). Its memory is claimed slot by slot, as traffic needs it. If the host has no more, a topic goes
+  on with what it has (readers then copy rather than borrow, and a warning says so); only when it
+  has none at all for a message of that size, `loan` raises.
 - Readers together never borrow the last slot of a segment: if all hold as many as they may,
   they copy what comes, so that the writer goes on.
 - **Lost rings.** `loan` that gives None asks for the bell, then looks again. A reader that makes

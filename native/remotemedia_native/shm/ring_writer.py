@@ -42,7 +42,7 @@ class RingWriter:
         self._fits = min(self._first.slot_size, spec.max_size)
         self._loaned: _Pool | None = None
         self._size = 0
-        self._messages = 0
+        self._began = self._written
         self._bytes = 0
         self._refused = 0
 
@@ -87,7 +87,6 @@ class RingWriter:
         words[at.WRITTEN] = self._written = number + 1
         pool.busy.append((slot, number + 1, rows))
         self._loaned = None
-        self._messages += 1
         self._bytes += size
         return number
 
@@ -103,7 +102,7 @@ class RingWriter:
     def statistics(self) -> Statistics:
         """See `Writer`."""
         lent = int(self._loaned is not None)
-        return Statistics(self._messages, self._bytes, 0, lent, self._refused)
+        return Statistics(self._written - self._began, self._bytes, 0, lent, self._refused)
 
     def close(self) -> None:
         """See `Writer`."""
