@@ -13,6 +13,7 @@ from typing import cast
 
 from remotemedia_native.process import log_lines, main_module
 from remotemedia_native.process.control import Control
+from remotemedia_native.shm.loop import BellLoop
 
 Entry = Callable[[Control], Awaitable[object]]
 
@@ -29,7 +30,9 @@ def run(fd: int, entry: str, first: Mapping[str, object]) -> None:
     main_module.remember(cast("dict[str, str]", first["main"]))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    if asyncio.run(_run(fd, entry, cast(int, first["max_message"]))):
+    with asyncio.Runner(loop_factory=BellLoop) as runner:
+        was_told = runner.run(_run(fd, entry, cast(int, first["max_message"])))
+    if was_told:
         # Cleaned up; to the parent we died of what was sent.
         sys.stdout.flush()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -17,6 +17,7 @@ from remotemedia_native.process.ledger import ENDED, TAKEN_IN, Ledger
 from remotemedia_native.process.messages import Again
 from remotemedia_native.shm.base import Reader
 from remotemedia_native.shm.bell import Bell
+from remotemedia_native.shm.loop import add_bell, remove_bell
 
 HOLD_S = 40e-6  # that bells are held back while there is more to take in: a ring costs 0.7 µs
 AT_ONCE = 64  # messages of one topic after which others get a turn
@@ -201,13 +202,13 @@ class Post:
     def start(self) -> None:
         """Read when the bell rings, from now on."""
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self.bell.fileno(), self.look)
+        add_bell(self._loop, self.bell, self.look)
         self.look()
 
     def stop(self) -> None:
         """Read no more, and let go."""
         if self._loop is not None:
-            self._loop.remove_reader(self.bell.fileno())
+            remove_bell(self._loop, self.bell)
             self._loop = None
         for outbox in self.outboxes:
             outbox.close()
@@ -216,7 +217,6 @@ class Post:
 
     def look(self) -> None:
         """Take in all that is there, and let those go on who wait for room."""
-        self.bell.clear()
         outboxes = self.outboxes
         for outbox in outboxes:
             outbox.hold_bells()

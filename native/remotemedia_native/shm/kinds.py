@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from functools import cache
 from typing import cast
 
@@ -12,6 +13,9 @@ from remotemedia_native.shm.base import Kind
 _MODULES = {"ring": "ring", "iceoryx2": "iceoryx"}
 KINDS = tuple(_MODULES)
 """Their names, the best one first."""
+
+
+VARIABLE = "REMOTEMEDIA_SHM"
 
 
 @cache
@@ -36,15 +40,16 @@ def find(kind: str) -> Kind:
 
 
 def best() -> str:
-    """The name of the best kind that can be used on this host.
+    """The name of the best kind that can be used on this host, or of that which `VARIABLE` names.
 
     Raises
     ------
     UnavailableError
         There is none; says why.
     """
+    wanted = os.environ.get(VARIABLE)
     reasons = []
-    for kind in KINDS:
+    for kind in KINDS if wanted is None else (wanted,):
         try:
             find(kind)
         except UnavailableError as error:

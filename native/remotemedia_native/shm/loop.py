@@ -7,6 +7,7 @@ import math
 import select
 import selectors
 from collections.abc import Callable
+from time import monotonic
 
 from remotemedia_native.shm.bell import Bell
 
@@ -65,9 +66,11 @@ if _QUICK:
             else:
                 timeout = 0
             poll, bells, keys, loop = self._selector.poll, self.bells, self._fd_to_key, self.loop
+            due = monotonic() + timeout if timeout > 0 else math.inf
             ready: list[tuple[selectors.SelectorKey, int]] = []
             while True:
-                for fd, event in poll(timeout, len(bells) + len(keys)):
+                events_of = poll(timeout, len(bells) + len(keys))
+                for fd, event in events_of:
                     bell = bells.get(fd)
                     if bell is not None:
                         bell[0].clear()
@@ -79,8 +82,12 @@ if _QUICK:
                     key = keys.get(fd)
                     if key is not None and events & key.events:
                         ready.append((key, events & key.events))
-                if ready or timeout >= 0 or loop.is_due():
+                if ready or timeout == 0 or not events_of or loop.is_due(due):
                     return ready
+                if timeout > 0:
+                    timeout = due - monotonic()
+                    if timeout <= 0:
+                        return ready
 
     class BellLoop(asyncio.SelectorEventLoop):
         """asyncio's loop, which answers bells from where it waits: for processes of our own."""
@@ -114,14 +121,17 @@ if _QUICK:
                     {"message": f"Exception in answer to a bell: {answer!r}", "exception": error}
                 )
 
-        def is_due(self) -> bool:
-            """Whether there is anything to do but to wait.
+        def is_due(self, wakes_at: float) -> bool:
+            """Whether there is anything to do before it is woken by a timer, s; or at all.
 
             There is no public way to ask. All versions to 3.14 have these; one that had not would
             go round once per ring, as any loop does.
             """
             try:
-                return bool(self._ready or self._scheduled or self._stopping)  # type: ignore[attr-defined]
+                if self._ready or self._stopping:  # type: ignore[attr-defined]
+                    return True
+                timers = self._scheduled  # type: ignore[attr-defined]
+                return bool(timers) and timers[0].when() < wakes_at
             except AttributeError:
                 return True
 
