@@ -7,13 +7,14 @@ stored, or to be read by others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import StructMeta
 
 from remotemedia.data import Audio, Packet
-from remotemedia.data.base import unchecked
 from remotemedia.data.formats import AUDIO_DTYPES
 from remotemedia.wire import decode, encode_parts, parts_size, write_parts
 from remotemedia_native.shm.base import Bytes, Writer
@@ -25,6 +26,10 @@ frame that is only shown."""
 
 _HEAD = Struct("<BBHIIIqqqqq")
 _NO_PTS = -(2**63)
+_pack: Callable[..., None] = _HEAD.pack_into
+_unpack: Callable[..., tuple[int, ...]] = _HEAD.unpack_from
+_make: Callable[..., Audio] = StructMeta.__call__  # unchecked: it was checked where it comes from
+_new = tuple.__new__  # 0.2 µs less than to call a NamedTuple
 _DTYPES: list[np.dtype[Any]] = list(dict.fromkeys(AUDIO_DTYPES.values()))
 _CODES = {dtype: code for code, dtype in enumerate(_DTYPES)}
 
@@ -64,8 +69,9 @@ def write(writer: Writer, route: int, packet: Packet) -> bool:
         return False
     channels, frames = samples.shape
     pts = data.pts_us
-    _HEAD.pack_into(
-        loan.data,
+    memory = loan.data
+    _pack(
+        memory,
         0,
         AUDIO,
         _CODES[samples.dtype],
@@ -79,7 +85,8 @@ def write(writer: Writer, route: int, packet: Packet) -> bool:
         packet.timestamp_us,
         _NO_PTS if pts is None else pts,
     )
-    np.ndarray(samples.shape, samples.dtype, loan, SIZE)[...] = samples
+    if frames and channels:
+        memory[SIZE:] = samples.data.cast("B")
     return True
 
 
@@ -107,15 +114,15 @@ def read(view: Bytes, places: list[tuple[str, str]]) -> Envelope:
     places : list of (str, str)
         Of each route the node and port that its packets come from.
     """
-    form, code, route, channels, rate, frames, sequence, number, generation, sent_us, pts = (
-        _HEAD.unpack_from(view.data, 0)
+    form, code, route, channels, rate, frames, sequence, number, generation, sent_us, pts = _unpack(
+        view, 0
     )
     if form == AUDIO:
         samples = np.ndarray((channels, frames), _DTYPES[code], view, SIZE)
-        data = unchecked(Audio, samples, rate, None if pts == _NO_PTS else pts)
+        data = _make(Audio, samples, rate, None if pts == _NO_PTS else pts)
         node, port = places[route]
         packet = Packet(data, node, port, sequence, number, sent_us, generation)
-        return Envelope(form, route, packet)
+        return _new(Envelope, (form, route, packet))
     if form in (FRAME, TAPPED):
         _, _, item = decode(view.data[SIZE:])
         if isinstance(item, Packet):

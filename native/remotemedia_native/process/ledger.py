@@ -20,7 +20,7 @@ from contextlib import suppress
 SENT, GONE, DROPPED, WAITING, ENDED, NOW, NOW_MESSAGE = range(7)
 TAKEN_IN = GONE  # of what counts the messages of a topic
 _WORDS = 8  # of a lane: one cache line
-_PARTS = 256  # words of beats
+_OF_PART = 2  # words of a part, before all lanes: what it is told, and its signs of life
 BYTES = 8
 
 FREE, QUEUED, WORKING = 0, 1, 2
@@ -36,17 +36,20 @@ class Ledger:
         The memory.
     sizes : sequence of int
         For each lane, how many items its queue and whoever works on them may hold.
+    parts : int
+        How many parts there are.
 
     Attributes
     ----------
     words : memoryview of uint64
     """
 
-    def __init__(self, fd: int, sizes: Sequence[int]) -> None:
+    def __init__(self, fd: int, sizes: Sequence[int], parts: int) -> None:
         self.fd = fd
+        self._first = -(-_OF_PART * parts // _WORDS) * _WORDS
         self.sizes = [1 << max(1, size - 1).bit_length() for size in sizes]
         self._entries: list[int] = []
-        offset = _PARTS + _WORDS * len(sizes)
+        offset = self._first + _WORDS * len(sizes)
         for size in self.sizes:
             self._entries.append(offset)
             offset += 2 * size
@@ -59,18 +62,18 @@ class Ledger:
         )  # of a session that was never opened
 
     @staticmethod
-    def make(sizes: Sequence[int]) -> Ledger:
+    def make(sizes: Sequence[int], parts: int) -> Ledger:
         """A new one, all zero."""
         if hasattr(os, "memfd_create"):
             fd = os.memfd_create("remotemedia-ledger", os.MFD_CLOEXEC)
         else:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
-        return Ledger(fd, sizes)
+        return Ledger(fd, sizes, parts)
 
     def lane(self, lane: int) -> int:
         """Where the words of a lane begin."""
-        return _PARTS + _WORDS * lane
+        return self._first + _WORDS * lane
 
     def entries(self, lane: int) -> tuple[int, int]:
         """Where the entries of a lane begin, and how many there are: a power of two.
@@ -116,9 +119,20 @@ class Ledger:
         for place in range(first, first + 2 * size, 2):
             words[place] = 0
 
+    def told(self, part: int) -> int:
+        """The word that counts the messages which a part was sent over its control socket.
+
+        So it knows, before it takes in a packet, whether there is something to hear first.
+        """
+        return _OF_PART * part
+
     def beat(self, part: int) -> int:
-        """How often a part has said that it is alive."""
-        return self.words[part]
+        """The word that counts the signs of life of a part."""
+        return _OF_PART * part + 1
+
+    def counters(self) -> bytes:
+        """The words of all lanes, to see whether anything has changed."""
+        return bytes(self.words[self._first : self._first + _WORDS * len(self.sizes)])
 
 
 def _close(memory: mmap.mmap, fd: int) -> None:

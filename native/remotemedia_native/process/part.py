@@ -238,6 +238,7 @@ class Part:
         child = self.child
         if child is not None and not child.control.closed:
             child.control.send(m.encode(told), list(fds))
+            self._session.count_told(self)
 
     def poll(self) -> None:
         """Hear what it has said already."""

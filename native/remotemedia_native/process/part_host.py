@@ -87,14 +87,14 @@ class Part:
         self._told = told
         self._ended = ended
         self._clock = SystemClock()
-        self._ledger = Ledger(fds[0], told.lanes)
+        self._ledger = Ledger(fds[0], told.lanes, len(told.bells) - 1)
+        self._heard = 1  # this message
         width = (len(fds) - 1) // len(told.bells)
         self._bells = {
             part: Bell.from_fds(fds[1 + width * i : 1 + width * (i + 1)])
             for i, part in enumerate(told.bells)
         }
-        self._post = Post(self._bells[told.part], self._newer, self._finished, _not_shown)
-        self._post.generation = told.generation
+        self._post = Post(self._bells[told.part], self._listen, self._finished, _not_shown)
         self._router: PartRouter | None = None
         self._cast: Cast | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,6 +122,7 @@ class Part:
 
     def hear(self, told: m.Told) -> None:
         """Do what the session says."""
+        self._heard += 1
         if isinstance(told, m.Interrupt):
             self._interrupt(told)
         elif isinstance(told, m.Open):
@@ -271,10 +272,10 @@ class Part:
 
     # -- at work -----------------------------------------------------------------------------
 
-    def _newer(self, generation: int) -> None:
-        """A packet from after an interrupt has come: hear of that first."""
-        self._control.poll()
-        self._post.generation = max(self._post.generation, generation)
+    def _listen(self) -> None:
+        """Hear what was said before the packets that are taken in next."""
+        if self._ledger.words[self._ledger.told(self._told.number)] != self._heard:
+            self._control.poll()
 
     def _finished(self) -> None:
         if self._router is not None:
@@ -282,7 +283,6 @@ class Part:
 
     def _interrupt(self, told: m.Interrupt) -> None:
         router, nodes = self._router, frozenset(told.nodes)
-        self._post.generation = max(self._post.generation, told.generation)
         if router is None:
             self._say(m.Settled(told.generation))
             return
@@ -405,18 +405,17 @@ class Part:
 
     async def _report(self) -> None:
         """Say from time to time what was counted, as long as there is something new."""
-        words = self._ledger.words
         last, quiet = b"", 0
         while not self._is_closing:
             await asyncio.sleep(COUNTS_S)
-            now = bytes(words[256 : 256 + 8 * len(self._told.lanes)])
+            now = self._ledger.counters()
             if now != last or quiet < 2:
                 quiet = 0 if now != last else quiet + 1
                 last = now
                 self._count()
 
     def _beat(self) -> None:
-        self._ledger.words[self._told.number] += 1
+        self._ledger.words[self._ledger.beat(self._told.number)] += 1
         asyncio.get_running_loop().call_later(BEAT_S, self._beat)
 
     def _run(self, work: Any) -> None:

@@ -88,7 +88,7 @@ class ProcessParts:
                 self._inlet_lanes[writer, name] = len(lanes)
                 lanes.append(2)
         self._lanes = lanes
-        self._ledger = Ledger.make(lanes)
+        self._ledger = Ledger.make(lanes, len(members))
         self._figures = Figures(self.plan, self.routes, self._ledger)
         self.parts = {
             name: Part(name, number, nodes, self)
@@ -189,8 +189,6 @@ class ProcessParts:
     def drop(self, nodes: Set[str], generation: int) -> None:
         """What is in flight in these nodes is stale from now on."""
         self.generation = generation
-        if self._post is not None:
-            self._post.generation = generation
         set_cuts(
             list(self._inflows.values()),
             generation,
@@ -223,7 +221,7 @@ class ProcessParts:
         clean()  # what sessions that were killed have left
         self._prefix = prefix()
         self._bells = {name: Bell() for name in (HERE, *self.parts)}
-        self._post = post = Post(self._bells[HERE], lambda _: None, lambda: None, self._shown)
+        self._post = post = Post(self._bells[HERE], lambda: None, lambda: None, self._shown)
         self._spares = Spares()
         kind = kinds.best()
         for name in self.parts:
@@ -264,6 +262,7 @@ class ProcessParts:
     def launch(self, part: Part) -> ChildProcess:
         """A process for a part: a spare one if there is one."""
         assert self._spares is not None  # noqa: S101 - it is started
+        self._ledger.words[self._ledger.told(part.number)] = 0
         return self._spares.take(self._key(part), ENTRY, ", ".join(part.members))
 
     def keep_spares(self) -> None:
@@ -394,6 +393,10 @@ class ProcessParts:
         if step is not None:
             told = self._hooks.handled if said.is_handled else self._hooks.failed
             told(step, from_fault(said.fault), said.sequence)
+
+    def count_told(self, part: Part) -> None:
+        """A message is on its way to a part: it is to hear it before it takes in what is newer."""
+        self._ledger.words[self._ledger.told(part.number)] += 1
 
     def tell(self, kind: str, message: str, node: str) -> None:
         """An event that is no error."""
@@ -529,7 +532,7 @@ class ProcessParts:
             lambda words, stacks: None,  # its exit says the same
             memory_limit=round(limit * MIB) if limit is not None else None,
             hang_timeout_us=round(hang_ms * 1000) if hang_ms is not None else None,
-            progress=lambda: (self._ledger.beat(part.number), part.is_ready),
+            progress=lambda: (self._ledger.words[self._ledger.beat(part.number)], part.is_ready),
         )
         part.limit_start(round(start_ms * 1000))
 

@@ -123,16 +123,23 @@ class Inflow:
         Of each route the node and port that its packets come from.
     again : Again
         What a predecessor had taken.
+
+    Attributes
+    ----------
+    newest : int
+        Messages before this number came to a predecessor.
+    words, word
+        Where it is noted which messages were taken in, if an heir needs that.
     """
 
     def __init__(self, places: list[tuple[str, str]], again: Again | None = None) -> None:
         self.reader: Reader | None = None
         self.destinations: dict[int, Destination] = {}
-        self._places = places
-        self._taken = again.taken if again is not None else 0
+        self.places = places
+        self.newest = again.taken if again is not None else 0
         self._again = frozenset(again.numbers) if again is not None else frozenset()
-        self._words: memoryview | None = None
-        self._word = 0
+        self.words: memoryview | None = None
+        self.word = 0
 
     def open(self, reader: Reader) -> None:
         """Read this end from now on."""
@@ -146,17 +153,12 @@ class Inflow:
 
     def count_in(self, ledger: Ledger, lane: int) -> None:
         """Note in a lane which messages were taken in, for an heir."""
-        self._words, self._word = ledger.words, ledger.lane(lane) + TAKEN_IN
-
-    def taken_in(self, number: int) -> None:
-        """All of a message is where it belongs."""
-        if self._words is not None:
-            self._words[self._word] = number + 1
+        self.words, self.word = ledger.words, ledger.lane(lane) + TAKEN_IN
 
     def finished(self) -> None:
         """The client sends no more; an heir is to know."""
-        if self._words is not None:
-            self._words[self._word - TAKEN_IN + ENDED] = 1
+        if self.words is not None:
+            self.words[self.word - TAKEN_IN + ENDED] = 1
 
     def destination(self, route: int) -> Destination:
         """Where a route ends here."""
@@ -164,7 +166,7 @@ class Inflow:
 
     def wants(self, number: int) -> bool:
         """Whether a message is not one that a predecessor was through with."""
-        return number >= self._taken or number in self._again
+        return number >= self.newest or number in self._again
 
 
 class Post:
@@ -174,9 +176,8 @@ class Post:
     ----------
     bell : Bell
         Its own.
-    newer : callable
-        Called with the generation of a packet before it is taken in, if that is newer than any
-        before.
+    listen : callable
+        Called before a packet is taken in: there may be something to hear first.
     finished : callable
         Called when the client sends no more.
     tapped : callable
@@ -186,15 +187,14 @@ class Post:
     def __init__(
         self,
         bell: Bell,
-        newer: Callable[[int], None],
+        listen: Callable[[], None],
         finished: Callable[[], None],
         tapped: Callable[[int, Packet], None],
     ) -> None:
         self.bell = bell
         self.inflows: list[Inflow] = []
         self.outboxes: list[Outbox] = []
-        self.generation = 0
-        self._newer = newer
+        self._listen = listen
         self._finished = finished
         self._tapped = tapped
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -237,36 +237,43 @@ class Post:
         """Take in what is there; whether there may be more."""
         if inflow.reader is None:
             return False
-        take, outboxes = inflow.reader.take, self.outboxes
+        take, places, destinations = inflow.reader.take, inflow.places, inflow.destinations
+        listen = self._listen
+        words, word, newest = inflow.words, inflow.word, inflow.newest
         began = perf_counter()
         for _ in range(AT_ONCE):
             message = take()
             if message is None:
                 return False
+            listen()
             number, view = message
-            if not inflow.wants(number):
+            if number < newest and not inflow.wants(number):
                 continue
-            form, route, packet = read(view, inflow._places)
+            form, route, packet = read(view, places)
             del view, message
-            if packet is not None:
-                if packet.generation > self.generation:
-                    self._newer(packet.generation)
+            if packet is None:
+                self._take_mark(form, route, inflow)
+            else:
                 if form == TAPPED:
                     self._tapped(route, packet)
                 else:
-                    inflow.destinations[route].take_in(packet, number)
-            elif form == END:
-                inflow.destinations[route].end()
-            elif form == FINISH:
-                inflow.finished()
-                self._finished()
-            inflow.taken_in(number)
+                    destinations[route].take_in(packet, number)
+                del packet
+            if words is not None:
+                words[word] = number + 1
             if perf_counter() - began > HOLD_S:
-                for outbox in outboxes:
+                for outbox in self.outboxes:
                     outbox.ring_bells()
                     outbox.hold_bells()
                 began = perf_counter()
         return True
+
+    def _take_mark(self, form: int, route: int, inflow: Inflow) -> None:
+        if form == END:
+            inflow.destinations[route].end()
+        elif form == FINISH:
+            inflow.finished()
+            self._finished()
 
 
 def set_cuts(inflows: Sequence[Inflow], cut: int, concerns: Callable[[Boundary], bool]) -> None:

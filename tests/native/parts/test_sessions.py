@@ -184,7 +184,10 @@ def test_back_pressure_loses_nothing() -> None:
                     sent += 1
 
             sending = asyncio.create_task(send())
-            await asyncio.sleep(0.5)
+            before = -1
+            while sent != before:
+                before = sent
+                await asyncio.sleep(0.5)
             assert 256 < sent < 400, "the queues: 256 + 16 + 16, and what is under way"
             outputs = session.outputs()
             for number in range(2_000):
