@@ -8,6 +8,7 @@ import select
 import selectors
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from remotemedia_native.shm.bell import Bell
 
@@ -54,7 +55,7 @@ if _QUICK:
         def __init__(self) -> None:
             super().__init__()
             self.loop: BellLoop | None = None
-            self.bells: dict[int, tuple[Bell, Answer]] = {}
+            self.bells: dict[int, tuple[Answer, Answer]] = {}  # what clears it, what answers it
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
             if not self.bells or self.loop is None:
@@ -66,15 +67,20 @@ if _QUICK:
             else:
                 timeout = 0
             poll, bells, keys, loop = self._selector.poll, self.bells, self._fd_to_key, self.loop
-            due = monotonic() + timeout if timeout > 0 else math.inf
             ready: list[tuple[selectors.SelectorKey, int]] = []
+            wakes_at = monotonic() + timeout if timeout > 0 else math.inf
             while True:
-                events_of = poll(timeout, len(bells) + len(keys))
-                for fd, event in events_of:
-                    bell = bells.get(fd)
-                    if bell is not None:
-                        bell[0].clear()
-                        loop.answer(bell[1])
+                happened = poll(timeout, len(bells) + len(keys))
+                for fd, event in happened:
+                    if fd in bells:
+                        clear, answer = bells[fd]
+                        clear()
+                        try:
+                            answer()
+                        except (SystemExit, KeyboardInterrupt):
+                            raise
+                        except BaseException as error:
+                            loop.tell(answer, error)
                         continue
                     events = selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0
                     if event & ~select.EPOLLOUT:
@@ -82,15 +88,28 @@ if _QUICK:
                     key = keys.get(fd)
                     if key is not None and events & key.events:
                         ready.append((key, events & key.events))
-                if ready or timeout == 0 or not events_of or loop.is_due(due):
+                # There is no public way to ask whether anything is due. All versions to 3.14 have
+                # these; one that had not would go round once per ring, as any loop does.
+                try:
+                    if ready or timeout == 0 or not happened or loop._ready or loop._stopping:
+                        return ready
+                    timers = loop._scheduled
+                    if timers and timers[0].when() < wakes_at:  # the answer has set one
+                        return ready
+                except AttributeError:
                     return ready
                 if timeout > 0:
-                    timeout = due - monotonic()
+                    timeout = wakes_at - monotonic()
                     if timeout <= 0:
                         return ready
 
     class BellLoop(asyncio.SelectorEventLoop):
         """asyncio's loop, which answers bells from where it waits: for processes of our own."""
+
+        if TYPE_CHECKING:
+            _ready: object
+            _scheduled: list[asyncio.TimerHandle]
+            _stopping: bool
 
         def __init__(self) -> None:
             self._bells = _Selector()
@@ -102,7 +121,7 @@ if _QUICK:
             fd = bell.fileno()
             if fd not in self._bells.bells:
                 self._bells._selector.register(fd, select.EPOLLIN)
-            self._bells.bells[fd] = bell, answer
+            self._bells.bells[fd] = bell.clear, answer
 
         def remove_bell(self, bell: Bell) -> None:
             """See the function of that name."""
@@ -110,30 +129,11 @@ if _QUICK:
             if self._bells.bells.pop(fd, None) is not None:
                 self._bells._selector.unregister(fd)
 
-        def answer(self, answer: Answer) -> None:
-            """Call it as the loop calls what is ready."""
-            try:
-                answer()
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                self.call_exception_handler(
-                    {"message": f"Exception in answer to a bell: {answer!r}", "exception": error}
-                )
-
-        def is_due(self, wakes_at: float) -> bool:
-            """Whether there is anything to do before it is woken by a timer, s; or at all.
-
-            There is no public way to ask. All versions to 3.14 have these; one that had not would
-            go round once per ring, as any loop does.
-            """
-            try:
-                if self._ready or self._stopping:  # type: ignore[attr-defined]
-                    return True
-                timers = self._scheduled  # type: ignore[attr-defined]
-                return bool(timers) and timers[0].when() < wakes_at
-            except AttributeError:
-                return True
+        def tell(self, answer: Answer, error: BaseException) -> None:
+            """An answer failed: as for any callback."""
+            self.call_exception_handler(
+                {"message": f"Exception in answer to a bell: {answer!r}", "exception": error}
+            )
 
         def close(self) -> None:
             """Close the loop; bells stay what they are."""
