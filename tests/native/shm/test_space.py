@@ -125,9 +125,8 @@ print("done")
     )
 
 
+@pytest.mark.parametrize("kind", ["iceoryx2"], indirect=True)
 def test_iceoryx2_says_so_before_memory_is_full(kind):
-    if kind != "iceoryx2":
-        pytest.skip("the ring goes on")
     check(
         kind,
         """
