@@ -9,6 +9,7 @@ from remotemedia.session.boundary import Boundary
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.policies.batch import BatchInbox
+from remotemedia_native.process.bells import Bells
 from remotemedia_native.process.ledger import (
     DROPPED,
     ENDED,
@@ -20,7 +21,6 @@ from remotemedia_native.process.ledger import (
     WORKING,
     Ledger,
 )
-from remotemedia_native.shm.base import Ring
 
 
 class Lane:
@@ -32,8 +32,10 @@ class Lane:
         Its words.
     number : int
         Which.
-    ring : callable
-        Rings the bell of whoever sends, if that is another process.
+    sender : str or None
+        The part that sends, if that is another process.
+    bells : Bells, optional
+        Wake it.
     is_traced : bool
         Whether others must know what is in the queue, should this process die.
 
@@ -51,12 +53,13 @@ class Lane:
 
     __slots__ = (
         "_base",
+        "_bells",
         "_count",
         "_first",
         "_gone",
         "_mask",
         "_places",
-        "_ring",
+        "_sender",
         "_words",
         "cut",
         "is_traced",
@@ -67,7 +70,13 @@ class Lane:
     )
 
     def __init__(
-        self, ledger: Ledger, number: int, ring: Ring | None = None, is_traced: bool = True
+        self,
+        ledger: Ledger,
+        number: int,
+        sender: str | None = None,
+        bells: Bells | None = None,
+        *,
+        is_traced: bool = True,
     ) -> None:
         self.number = number
         self.message = 0
@@ -79,7 +88,8 @@ class Lane:
         self.now = self._base + NOW
         self._first, size = ledger.entries(number)
         self._mask = size - 1
-        self._ring = ring
+        self._sender = sender
+        self._bells = bells
         self._count = 0  # of what came into the queue
         self._gone = ledger.words[self._base + GONE]
         self._places: dict[int, int] = {}
@@ -147,9 +157,9 @@ class Lane:
             self._tell_sender()
 
     def _tell_sender(self) -> None:
-        if self._ring is not None:
+        if self._bells is not None and self._sender is not None:
             self._words[self._base + WAITING] = 0
-            self._ring()
+            self._bells.ring(self._sender)
 
 
 class Arrivals:

@@ -15,10 +15,11 @@ from remotemedia.data import Control, Packet
 from remotemedia.errors import RemoteMediaError
 from remotemedia.session.boundary import MAX_AHEAD, Boundary
 from remotemedia.session.inbox import Inbox
+from remotemedia_native.process.bells import Bells
 from remotemedia_native.process.envelope import END, FINISH, write, write_mark, write_tapped
 from remotemedia_native.process.ledger import GONE, SENT, WAITING, Ledger
 from remotemedia_native.process.routes import HERE, Route
-from remotemedia_native.shm.base import Ring, Writer
+from remotemedia_native.shm.base import Writer
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
@@ -35,34 +36,17 @@ class Outbox:
     ----------
     readers : mapping of part to int
         The readers' numbers.
-    bells : mapping of part to callable
-        Ring theirs.
-
-    Attributes
-    ----------
-    held : set of callable or None
-        Bells that are to be rung a bit later, for more than one packet.
+    bells : Bells
+        Wake them.
     """
 
-    def __init__(self, readers: Mapping[str, int], bells: Mapping[str, Ring]) -> None:
+    def __init__(self, readers: Mapping[str, int], bells: Bells) -> None:
         self._writer: Writer | None = None
         self._readers = readers
-        self._bells = bells
+        self.bells = bells
         self._waiting: list[Crossing] = []
-        self._marks: deque[tuple[int, int, int, tuple[Ring, ...]]] = deque()
+        self._marks: deque[tuple[int, int, int, tuple[str, ...]]] = deque()
         self._timer: TimerHandle | None = None
-        self.held: set[Ring] | None = None
-
-    def hold_bells(self) -> None:
-        """Ring no bells until `ring_bells`: there is more to send."""
-        self.held = set()
-
-    def ring_bells(self) -> None:
-        """Ring those that were held back."""
-        held, self.held = self.held, None
-        if held:
-            for ring in held:
-                ring()
 
     def open(self, writer: Writer) -> None:
         """Write to this end from now on."""
@@ -74,16 +58,16 @@ class Outbox:
         assert self._writer is not None  # noqa: S101 - nothing is sent before a session is open
         return self._writer
 
-    def address(self, route: Route) -> tuple[int, tuple[Ring, ...]]:
-        """The mask of the readers of a route, and their bells."""
+    def address(self, route: Route) -> tuple[int, tuple[str, ...]]:
+        """The mask of the readers of a route, and the parts that these are."""
         parts = list(dict.fromkeys(end.part for end in route.ends))
         mask = sum(1 << self._readers[part] for part in parts)
-        return mask, tuple(self._bells[part] for part in parts)
+        return mask, tuple(parts)
 
-    def mark(self, form: int, route: int, mask: int, bells: tuple[Ring, ...]) -> None:
+    def mark(self, form: int, route: int, mask: int, parts: tuple[str, ...]) -> None:
         """Say that a route, or everything, has ended; later, if there is no room now."""
         if self._writer is not None:  # else it is closed
-            self._marks.append((form, route, mask, bells))
+            self._marks.append((form, route, mask, parts))
             self._send_marks()
 
     def end(self, route: Route) -> None:
@@ -93,14 +77,14 @@ class Outbox:
     def finish(self) -> None:
         """The client sends no more, to nobody."""
         mask = sum(1 << reader for reader in self._readers.values())
-        self.mark(FINISH, 0, mask, tuple(self._bells[part] for part in self._readers))
+        self.mark(FINISH, 0, mask, tuple(self._readers))
 
     def show(self, packet: Packet) -> bool:
         """Send the session a packet that somebody there wants to look at; False without room."""
         if not write_tapped(self.writer, 0, packet):
             return False
         self.writer.commit(1 << self._readers[HERE])
-        self._bells[HERE]()
+        self.bells.ring(HERE)
         return True
 
     def wait(self, crossing: Crossing) -> None:
@@ -131,14 +115,14 @@ class Outbox:
 
     def _send_marks(self) -> None:
         while self._marks:
-            form, route, mask, bells = self._marks[0]
+            form, route, mask, parts = self._marks[0]
             if not write_mark(self.writer, form, route):
                 self._set_timer()
                 return
             self._marks.popleft()
             self.writer.commit(mask)
-            for ring in bells:
-                ring()
+            for part in parts:
+                self.bells.ring(part)
 
     def _set_timer(self) -> None:
         if self._timer is None:
@@ -175,7 +159,8 @@ class Crossing(Boundary):
         "_lossless",
         "_mask",
         "_pending",
-        "_rings",
+        "_readers",
+        "_ring",
         "_sent",
         "_words",
         "outbox",
@@ -202,7 +187,8 @@ class Crossing(Boundary):
         self.outbox = outbox
         self._failed = failed
         self._ending = ending
-        self._mask, self._rings = outbox.address(route)
+        self._mask, self._readers = outbox.address(route)
+        self._ring = outbox.bells.ring
         self._words = ledger.words
         lanes = [(ledger.lane(end.lane), end.capacity) for end in ends]
         self._lossless = [(base + SENT, base + GONE, capacity) for base, capacity in lanes]
@@ -276,7 +262,7 @@ class Crossing(Boundary):
             self._is_end_sent = True
             if self._ending is not None:
                 self._ending()
-            self.outbox.mark(END, self.route.number, self._mask, self._rings)
+            self.outbox.mark(END, self.route.number, self._mask, self._readers)
         return True
 
     def lost(self) -> dict[str, int]:
@@ -329,12 +315,9 @@ class Crossing(Boundary):
         words = self._words
         for word in self._sent:
             words[word] += 1
-        held = self.outbox.held
-        if held is None:
-            for ring in self._rings:
-                ring()
-        else:
-            held.update(self._rings)
+        ring = self._ring
+        for part in self._readers:
+            ring(part)
         return True
 
     def _overflow(self, packet: Packet) -> None:

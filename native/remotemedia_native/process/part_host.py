@@ -28,6 +28,7 @@ from remotemedia.session.unit import Hooks, IslandUnit, Unit
 from remotemedia_native.process import main_module
 from remotemedia_native.process import messages as m
 from remotemedia_native.process.arrival import ArrivalBoundary
+from remotemedia_native.process.bells import Bells
 from remotemedia_native.process.control import Control
 from remotemedia_native.process.crossing import Outbox
 from remotemedia_native.process.description import rebuild
@@ -94,7 +95,10 @@ class Part:
             part: Bell.from_fds(fds[1 + width * i : 1 + width * (i + 1)])
             for i, part in enumerate(told.bells)
         }
-        self._post = Post(self._bells[told.part], self._listen, self._finished, _not_shown)
+        self._others = Bells(self._bells)
+        self._post = Post(
+            self._bells[told.part], self._others, self._listen, self._finished, _not_shown
+        )
         self._router: PartRouter | None = None
         self._cast: Cast | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -184,7 +188,7 @@ class Part:
         )
         outbox = Outbox(
             {part: number for number, part in enumerate(readers_of)},
-            {part: self._bells[part].ring for part in readers_of},
+            self._others,
         )
         outbox.open(kinds.find(told.outlet.kind).open_writer(told.outlet))
         self._post.outboxes.append(outbox)
@@ -209,13 +213,12 @@ class Part:
             inflow = Inflow(places, inlet.again)
             inflow.open(readers[inlet.part])
             self._post.inflows.append(inflow)
-            ring = self._bells[inlet.part].ring
             inflow.count_in(self._ledger, inlet.lane)
             for route in told.routes:
                 for end in route.ends:
                     if route.part == inlet.part and end.part == told.part:
                         queue = router.ending(route, end.node, end.port)
-                        lane = router.arrive(queue, end.lane, ring)
+                        lane = router.arrive(queue, end.lane, inlet.part)
                         destination = inflow.destination(route.number)
                         destination.add(queue, lane, end.is_lossless)
                         destination.shortcut = None

@@ -30,7 +30,6 @@ from remotemedia_native.process.crossing import Crossing, Failed, Outbox
 from remotemedia_native.process.ledger import Ledger
 from remotemedia_native.process.messages import LaneCounts, RouteCounts
 from remotemedia_native.process.routes import Route, edge_name
-from remotemedia_native.shm.base import Ring
 
 
 class Exits(NamedTuple):
@@ -113,9 +112,9 @@ class PartRouter(Router):
             return self.entry(node, port)
         return self.queues.edges[route.node, route.port, node, port]
 
-    def arrive(self, queue: Boundary, number: int, ring: Ring | None) -> Lane:
+    def arrive(self, queue: Boundary, number: int, sender: str) -> Lane:
         """Count in a lane what comes to a queue."""
-        lane = Lane(self._ledger, number, ring)
+        lane = Lane(self._ledger, number, sender, self._exits.outbox.bells)
         self._lanes[number] = queue
         return lane
 

@@ -23,6 +23,7 @@ from remotemedia.session.router import ClientBoundary, Router
 from remotemedia.session.unit import Unit
 from remotemedia_native.process import messages as m
 from remotemedia_native.process.arrival import ArrivalBoundary, ArrivalLimited, Arrivals, Lane
+from remotemedia_native.process.bells import Bells
 from remotemedia_native.process.crossing import Crossing, Outbox
 from remotemedia_native.process.description import describe_node, edges_of
 from remotemedia_native.process.errors import ProcessDiedError
@@ -95,8 +96,8 @@ class ProcessParts:
             for number, (name, nodes) in enumerate(members.items())
         }
         self._bells: dict[str, Bell] = {}
-        self._rings = {name: lambda name=name: self._ring(name) for name in (HERE, *self.parts)}
-        self._outboxes = {name: Outbox({name: 0}, {name: self._rings[name]}) for name in self.parts}
+        self._others = Bells(self._bells)
+        self._outboxes = {name: Outbox({name: 0}, self._others) for name in self.parts}
         self._crossings: dict[int, Crossing] = {}
         self._topics: dict[tuple[str, str], Topic] = {}
         self._post: Post | None = None
@@ -161,7 +162,7 @@ class ProcessParts:
                     queue = router.make_queue(edge, inbox, ArrivalBoundary, ArrivalLimited)
                     router.queues.edges[node_id, port, end.node, end.port] = queue
                     name = f"{end.node}:{end.port}"
-                lane = Lane(self._ledger, end.lane, self._rings[part], is_traced=False)
+                lane = Lane(self._ledger, end.lane, part, self._others, is_traced=False)
                 inflow.destination(route.number).add(queue, lane, end.is_lossless)
                 self._arriving[f"{node_id}:{port}", name] = end.lane, queue
 
@@ -220,8 +221,10 @@ class ProcessParts:
             return
         clean()  # what sessions that were killed have left
         self._prefix = prefix()
-        self._bells = {name: Bell() for name in (HERE, *self.parts)}
-        self._post = post = Post(self._bells[HERE], lambda: None, lambda: None, self._shown)
+        self._bells.update({name: Bell() for name in (HERE, *self.parts)})
+        self._post = post = Post(
+            self._bells[HERE], self._others, lambda: None, lambda: None, self._shown
+        )
         self._spares = Spares()
         kind = kinds.best()
         for name in self.parts:
@@ -493,7 +496,7 @@ class ProcessParts:
             for route in self.routes.routes:
                 for end in route.ends:
                     if route.part == writer and end.part == part.name:
-                        lane = Lane(self._ledger, end.lane, self._rings[writer], is_traced=False)
+                        lane = Lane(self._ledger, end.lane, writer, self._others, is_traced=False)
                         lane.bury(DIED)
                         queue = ArrivalBoundary("", "", Inbox(), (end.node, end.port))
                         inflow.destination(route.number).add(queue, lane, end.is_lossless)
@@ -510,10 +513,7 @@ class ProcessParts:
         if self._post is None:
             return
         readers = self.routes.readers(part.name)
-        outbox = Outbox(
-            {name: number for number, name in enumerate(readers)},
-            {name: self._rings[name] for name in readers},
-        )
+        outbox = Outbox({name: number for number, name in enumerate(readers)}, self._others)
         spec = self._topics[part.name, HERE].spec
         outbox.open(kinds.find(spec.kind).open_writer(spec))
         self._post.outboxes.append(outbox)
@@ -568,11 +568,6 @@ class ProcessParts:
 
     def _topic(self, writer: str, reader: str) -> Topic:
         return self._topics[writer, reader if writer == HERE else HERE]
-
-    def _ring(self, name: str) -> None:
-        bell = self._bells.get(name)
-        if bell is not None:
-            bell.ring()
 
     def _steps(self) -> dict[str, Step]:
         return self._router.steps if self._router is not None else {}

@@ -11,6 +11,7 @@ from remotemedia.session.boundary import Boundary
 from remotemedia.session.chain import Step
 from remotemedia.session.unit import IslandUnit
 from remotemedia_native.process.arrival import Arrivals, Lane
+from remotemedia_native.process.bells import Bells
 from remotemedia_native.process.crossing import Outbox
 from remotemedia_native.process.envelope import END, FINISH, TAPPED, read
 from remotemedia_native.process.ledger import ENDED, TAKEN_IN, Ledger
@@ -19,7 +20,9 @@ from remotemedia_native.shm.base import Reader
 from remotemedia_native.shm.bell import Bell
 from remotemedia_native.shm.loop import add_bell, remove_bell
 
-HOLD_S = 40e-6  # that bells are held back while there is more to take in: a ring costs 0.7 µs
+# To wake another process may take 25 µs of this one, so bells are held back while there is more
+# to take in, but not for longer than this.
+HOLD_S = 200e-6
 AT_ONCE = 64  # messages of one topic after which others get a turn
 
 
@@ -176,6 +179,8 @@ class Post:
     ----------
     bell : Bell
         Its own.
+    bells : Bells
+        Those of others.
     listen : callable
         Called before a packet is taken in: there may be something to hear first.
     finished : callable
@@ -187,11 +192,13 @@ class Post:
     def __init__(
         self,
         bell: Bell,
+        bells: Bells,
         listen: Callable[[], None],
         finished: Callable[[], None],
         tapped: Callable[[int, Packet], None],
     ) -> None:
         self.bell = bell
+        self.bells = bells
         self.inflows: list[Inflow] = []
         self.outboxes: list[Outbox] = []
         self._listen = listen
@@ -217,17 +224,16 @@ class Post:
 
     def look(self) -> None:
         """Take in all that is there, and let those go on who wait for room."""
-        outboxes = self.outboxes
-        for outbox in outboxes:
-            outbox.hold_bells()
+        bells = self.bells
+        bells.hold()
         try:
             for inflow in self.inflows:
                 if self._read(inflow) and self._loop is not None:
                     self._loop.call_soon(self._look_on)
-        finally:
-            for outbox in outboxes:
-                outbox.ring_bells()
+            for outbox in self.outboxes:
                 outbox.look()
+        finally:
+            bells.ring_held()
 
     def _look_on(self) -> None:
         if self._loop is not None:
@@ -262,9 +268,8 @@ class Post:
             if words is not None:
                 words[word] = number + 1
             if perf_counter() - began > HOLD_S:
-                for outbox in self.outboxes:
-                    outbox.ring_bells()
-                    outbox.hold_bells()
+                self.bells.ring_held()
+                self.bells.hold()
                 began = perf_counter()
         return True
 
