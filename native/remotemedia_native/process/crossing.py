@@ -199,7 +199,10 @@ class Crossing(Boundary):
     @property
     def full(self) -> bool:
         """Whether a packet would have to wait."""
-        return self.overflow == "block" and self.is_filled
+        if self._senders or self._pending:
+            return self.overflow == "block"
+        words = self._words  # `_has_room` written out: on the way of every packet
+        return any(words[sent] - words[gone] >= capacity for sent, gone, capacity in self._lossless)
 
     @property
     def is_filled(self) -> bool:
@@ -208,11 +211,16 @@ class Crossing(Boundary):
 
     def offer(self, packet: Packet) -> bool:
         """Send the packet, or lose it as the overflow policy says; False if it has to wait."""
-        is_ahead = packet.data.__class__ is Control
-        if (self._senders or self._pending) and not is_ahead:
+        if packet.data.__class__ is Control:
+            if not self._has_room(MAX_AHEAD):
+                return self._refuse(packet)
+        elif self._senders or self._pending:
             return self._refuse(packet)
-        if not self._has_room(MAX_AHEAD if is_ahead else 0):
-            return self._refuse(packet)
+        else:
+            words = self._words
+            for sent, gone, capacity in self._lossless:
+                if words[sent] - words[gone] >= capacity:
+                    return self._refuse(packet)
         self.entered += 1
         if not self._transmit(packet):
             if self.overflow == "block":

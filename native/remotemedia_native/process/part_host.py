@@ -89,7 +89,6 @@ class Part:
         self._ended = ended
         self._clock = SystemClock()
         self._ledger = Ledger(fds[0], told.lanes, len(told.bells) - 1)
-        self._heard = 1  # this message
         width = (len(fds) - 1) // len(told.bells)
         self._bells = {
             part: Bell.from_fds(fds[1 + width * i : 1 + width * (i + 1)])
@@ -97,8 +96,10 @@ class Part:
         }
         self._others = Bells(self._bells)
         self._post = Post(
-            self._bells[told.part], self._others, self._listen, self._finished, _not_shown
+            self._bells[told.part], self._others, control.poll, self._finished, _not_shown
         )
+        self._post.told, self._post.heard = self._ledger.words, 1  # this message
+        self._post.told_word = self._ledger.told(told.number)
         self._router: PartRouter | None = None
         self._cast: Cast | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,7 +127,7 @@ class Part:
 
     def hear(self, told: m.Told) -> None:
         """Do what the session says."""
-        self._heard += 1
+        self._post.heard += 1
         if isinstance(told, m.Interrupt):
             self._interrupt(told)
         elif isinstance(told, m.Open):
@@ -274,11 +275,6 @@ class Part:
         self._run(self._report())
 
     # -- at work -----------------------------------------------------------------------------
-
-    def _listen(self) -> None:
-        """Hear what was said before the packets that are taken in next."""
-        if self._ledger.words[self._ledger.told(self._told.number)] != self._heard:
-            self._control.poll()
 
     def _finished(self) -> None:
         if self._router is not None:

@@ -182,11 +182,18 @@ class Post:
     bells : Bells
         Those of others.
     listen : callable
-        Called before a packet is taken in: there may be something to hear first.
+        Called before a packet is taken in, when there is something to hear first.
     finished : callable
         Called when the client sends no more.
     tapped : callable
         Called with a packet that is only shown, and its route.
+
+    Attributes
+    ----------
+    told, told_word
+        The word that counts what this process was told, if somebody tells it anything.
+    heard : int
+        How much of that it has heard.
     """
 
     def __init__(
@@ -201,6 +208,9 @@ class Post:
         self.bells = bells
         self.inflows: list[Inflow] = []
         self.outboxes: list[Outbox] = []
+        self.told: memoryview | None = None
+        self.told_word = 0
+        self.heard = 0
         self._listen = listen
         self._finished = finished
         self._tapped = tapped
@@ -244,14 +254,15 @@ class Post:
         if inflow.reader is None:
             return False
         take, places, destinations = inflow.reader.take, inflow.places, inflow.destinations
-        listen = self._listen
+        listen, told, told_word = self._listen, self.told, self.told_word
         words, word, newest = inflow.words, inflow.word, inflow.newest
         began = perf_counter()
         for _ in range(AT_ONCE):
             message = take()
             if message is None:
                 return False
-            listen()
+            if told is not None and told[told_word] != self.heard:
+                listen()
             number, view = message
             if number < newest and not inflow.wants(number):
                 continue
