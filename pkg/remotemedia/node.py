@@ -77,6 +77,10 @@ class ConversionCost(NamedTuple):
     quality: str = ""
 
 
+def _no_progress(message: str, fraction: float | None = None) -> None:
+    """Nobody wants to know."""
+
+
 def _no_timers(delay_us: int, token: str = "") -> Timer:
     raise AsyncGraphError(
         "a node sets a timer: it must have a wake() method, and its graph needs an event loop "
@@ -98,6 +102,9 @@ class Context(msgspec.Struct, frozen=True):
     set_timer : callable
         ``set_timer(delay_us, token="")``: have `Node.wake` called with the token once so much of
         the session's time has passed. Gives what cancels it; an interrupt cancels all.
+    progress : callable
+        ``progress(message, fraction=None)``: tell how far it is with what takes long, such as
+        loading a model; 0 to 1. The session has an event ``progress`` of it.
     """
 
     node: str
@@ -105,6 +112,7 @@ class Context(msgspec.Struct, frozen=True):
     inputs: Mapping[str, Caps]
     outputs: Mapping[str, Caps]
     set_timer: Callable[..., Timer] = _no_timers
+    progress: Callable[..., None] = _no_progress
 
 
 class Node:

@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
@@ -227,9 +227,9 @@ def _top_package(target: str) -> str:
     return target.partition(":")[0].partition(".")[0]
 
 
-def missing_packages(cls: type[Node]) -> list[str]:
-    """The requirements of a node that are not installed, whatever their version."""
-    return [requirement for requirement in cls.requires if not _is_installed(requirement)]
+def missing_packages(cls: type[Node], more: Iterable[str] = ()) -> list[str]:
+    """What a node requires, and more, that is not installed, in whatever version."""
+    return [each for each in (*cls.requires, *more) if not _is_installed(each)]
 
 
 def _is_installed(requirement: str) -> bool:

@@ -40,6 +40,7 @@ SHM = Path("/dev/shm")
 BLOCK = 960
 PERIOD_S = 0.02
 STOP_S = 2.0
+NODES = ("a1", "a2", "b1", "b2", "bystander")
 wrong: Counter[str] = Counter()
 
 
@@ -92,7 +93,7 @@ async def kill(count: int, seed: int) -> None:
     """Kill node processes of two branches of a session, each with a node behind it."""
     rng = random.Random(seed)
     pipeline = graph(
-        *({"id": name, "node_type": "TestBusy"} for name in ("a1", "a2", "b1", "b2", "bystander")),
+        *({"id": name, "node_type": "TestHalfBusy"} for name in NODES),
         edges=(("a1", "a2"), ("b1", "b2")),
     )
     sent: list[float] = []

@@ -13,7 +13,7 @@ import msgspec
 from remotemedia.caps import Caps, parse_caps
 from remotemedia.clock import SystemClock
 from remotemedia.data import Packet
-from remotemedia.errors import NodeError, RemoteMediaError
+from remotemedia.errors import NodeError, RemoteMediaError, UnavailableError
 from remotemedia.executors import Inline
 from remotemedia.manifest import Policy
 from remotemedia.node import Node, make_params
@@ -158,11 +158,12 @@ class Part:
         told = self._told
         plan, arriving = rebuild(told, find_class)
         for node in plan.graph.nodes.values():
-            missing = missing_packages(node.cls)
+            missing = missing_packages(node.cls, node.spec.python_deps)
             if missing:
-                raise NodeError(
+                packages = " ".join(f"'{package}'" for package in missing)
+                raise UnavailableError(
                     f"node {node.id!r} ({node.node_type}) needs {', '.join(missing)} in the Python "
-                    f"of its process ({sys.executable}): pip install {' '.join(missing)}",
+                    f"of its process: {sys.executable} -m pip install {packages}",
                     node=node.id,
                 )
         inline = Inline()
@@ -251,7 +252,7 @@ class Part:
                 entry = _with_formats(entry, asked)
             step = router.steps[node_id]
             timers = step.timers.set if step.timers is not None else None
-            step.context = context(entry, node_id, self._clock, timers)
+            step.context = context(entry, node_id, self._clock, timers, self._tell)
             try:
                 node = await cast.open(node_id, step.context)
                 self._say(m.Opened(node_id, _actual(node_id, node)))

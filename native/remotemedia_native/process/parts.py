@@ -7,8 +7,9 @@ from collections.abc import Mapping, Set
 
 import msgspec
 
-from remotemedia.clock import Clock
+from remotemedia.clock import Clock, SystemClock
 from remotemedia.data import Packet
+from remotemedia.errors import SessionError
 from remotemedia.executors.restart import also_restarted
 from remotemedia.graph import Edge, GraphNode
 from remotemedia.manifest import Policy, ProcessOptions
@@ -219,6 +220,11 @@ class ProcessParts:
         """Make topics and bells, and start all processes."""
         if self._is_stopping:
             return
+        if not isinstance(self.clock, SystemClock):
+            raise SessionError(
+                "nodes with executor: process need real time, and this session has another clock "
+                f"({type(self.clock).__name__}): run them inline there"
+            )
         clean()  # what sessions that were killed have left
         self._prefix = prefix()
         self._bells.update({name: Bell() for name in (HERE, *self.parts)})

@@ -35,7 +35,7 @@ async def change(session: Session, pipeline: Pipeline) -> None:
         for node_id in made:
             node = new[node_id]
             told[node_id] = context(
-                plan, node_id, session.clock, _set_timer(session, node_id, node)
+                plan, node_id, session.clock, _set_timer(session, node_id, node), session.tell
             )
             await open_node(node_id, node, told[node_id])
             opened[node_id] = node

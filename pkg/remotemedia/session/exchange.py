@@ -157,6 +157,7 @@ class Exchange:
                     boundary.end()
             elif unit.task is None or unit in self._paused:
                 unit.go_on()
+        self.router.look_at_end()
 
     def _inboxes(self) -> dict[str, Inbox]:
         found: dict[str, Inbox] = {}

@@ -19,9 +19,13 @@ from remotemedia.session.parts import Parts
 
 
 def context(
-    plan: Plan, node_id: str, clock: Clock, set_timer: Callable[..., Timer] | None = None
+    plan: Plan,
+    node_id: str,
+    clock: Clock,
+    set_timer: Callable[..., Timer] | None = None,
+    tell: Callable[[str, str, str], None] | None = None,
 ) -> Context:
-    """What a node is told when it opens."""
+    """What a node is told when it opens; `tell` is told of events that are no errors."""
     node, inputs, outputs = plan.graph.nodes[node_id], plan.formats.inputs, plan.formats.outputs
     told = Context(
         node=node_id,
@@ -29,7 +33,16 @@ def context(
         inputs={port: inputs[node_id, port] for port in node.inputs},
         outputs={port: outputs[node_id, port] for port in node.outputs},
     )
-    return msgspec.structs.replace(told, set_timer=set_timer) if set_timer is not None else told
+    if set_timer is not None:
+        told = msgspec.structs.replace(told, set_timer=set_timer)
+    if tell is None:
+        return told
+
+    def progress(message: str, fraction: float | None = None) -> None:
+        said = message if fraction is None else f"{message} ({fraction:.0%})"
+        tell("progress", said, node_id)
+
+    return msgspec.structs.replace(told, progress=progress)
 
 
 async def open_node(node_id: str, node: Node, told: Context) -> None:

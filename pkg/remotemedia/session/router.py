@@ -181,6 +181,7 @@ class Router:
 
     def _add(self, unit: Unit, members: tuple[str, ...]) -> Unit:
         unit.generation = self.generation
+        unit.over = self.look_at_end
         self.units.append(unit)
         self._unit_of.update(dict.fromkeys(members, unit))
         return unit
@@ -354,6 +355,20 @@ class Router:
         """Let all units work."""
         for unit in self.units:
             unit.start()
+        self.look_at_end()
+
+    def look_at_end(self) -> None:
+        """The client has read all when all are through that what it sends may reach.
+
+        Those behind a source are through when that is, which may be never.
+        """
+        placements = self.plan.placements
+        sources = [node for node, placement in placements.items() if placement.is_source]
+        beyond = {node for source in sources for node in reached(self.plan, source)}
+        self.client.open = not self._stopped and not all(
+            unit.ended or not beyond.isdisjoint(unit.wiring.steps) for unit in self.units
+        )
+        self.client.wake()
 
     def finish(self) -> None:
         """No more input will come."""
@@ -439,6 +454,7 @@ class Router:
             for boundary in self.queues.all():
                 boundary.clear("close")
                 boundary.end()
+            self.look_at_end()
         await turn()  # for what they have cancelled
         return [task.get_name() for task in pending if not task.done()]
 

@@ -553,7 +553,7 @@ class Session:
     async def _open_node(self, node_id: str) -> None:
         step = self.router.steps[node_id]
         timers = step.timers.set if step.timers is not None else None
-        step.context = context(self.plan, node_id, self.clock, timers)
+        step.context = context(self.plan, node_id, self.clock, timers, self.tell)
         self.plan = discover(self.plan, node_id, await self.cast.open(node_id, step.context))
 
     def _check_open(self) -> None:

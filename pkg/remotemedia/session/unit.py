@@ -89,6 +89,8 @@ class Unit:
         The task; another one after an interrupt that had to cut it off.
     ended : bool
         Whether it is through with all that it had to do.
+    over : callable or None
+        Called when it is, and what it fed has been told.
     """
 
     def __init__(self, wiring: Wiring, inbox: Inbox, hooks: Hooks) -> None:
@@ -102,6 +104,7 @@ class Unit:
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
         self.ended = False
+        self.over: Callable[[], None] | None = None
         self._let_out: Set[str] = frozenset()  # whose streams are forgotten when the task is done
         self._hooks = hooks
         self._deliveries = 0
@@ -222,6 +225,8 @@ class Unit:
         if error is not None or self.ended:
             for boundary in self.outputs:
                 boundary.end()
+            if self.ended and self.over is not None:
+                self.over()
         elif task is self.task and not self.inbox.paused:  # it was, when the task ended
             self._forget(self._let_out)
             self.start()

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -169,8 +170,44 @@ def prints(text: rm.Text) -> rm.Text:
     return text
 
 
-@rm.node("TestBusy", input_caps="audio", output_caps="audio")
+@rm.node("TestHalfBusy", input_caps="audio", output_caps="audio")
 def busy(audio: rm.Audio) -> rm.Audio:
     """Works for half of the time, at fifty items a second."""
     time.sleep(0.01)
     return audio
+
+
+@rm.node("TestLoads")
+class Loads(rm.Node):
+    """Takes long to open, and says how far it is."""
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        ctx.progress("loading the model", 0.5)
+
+    def process(self, text: rm.Text) -> rm.Text:
+        return text
+
+
+@rm.node("TestSink")
+class Sink(rm.Node):
+    """Writes what comes to a file; gives nothing."""
+
+    class Params(rm.Params, frozen=True):
+        path: str
+
+    input_caps = "text"
+    output_caps = {}  # noqa: RUF012
+
+    async def process(self, text: rm.Text) -> None:
+        await asyncio.sleep(0.001)
+        self._write(text.text)
+
+    def finish(self) -> None:
+        self._write("end")
+
+    def _write(self, line: str) -> None:
+        with Path(self.params.path).open("a") as file:
+            file.write(line + "\n")

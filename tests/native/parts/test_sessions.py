@@ -6,7 +6,13 @@ import asyncio
 import logging
 import os
 import random
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +20,8 @@ import pytest
 import remotemedia as rm
 from native.parts import part_nodes  # noqa: F401 - registers its nodes
 from remotemedia.data import Packet
-from remotemedia.errors import SessionError
+from remotemedia.errors import SessionError, UnavailableError
+from remotemedia.testing import VirtualClock
 
 Use = Callable[[rm.Session], Awaitable[None]]
 
@@ -251,3 +258,81 @@ def test_a_session_that_is_cancelled_while_it_opens() -> None:
             await opening
 
     asyncio.run(main())
+
+
+def test_a_node_says_how_far_it_is() -> None:
+    async def main(executor: str) -> list[str]:
+        pipeline = graph({"id": "n", "node_type": "TestLoads", "executor": executor})
+        async with pipeline.session() as session:
+            pass
+        return [event.message async for event in session.events() if event.kind == "progress"]
+
+    for executor in ("inline", "process"):
+        assert asyncio.run(main(executor)) == ["loading the model (50%)"]
+
+
+def test_what_is_not_installed_is_named() -> None:
+    async def main() -> None:
+        node = {"id": "n", "node_type": "TestLoads", "python_deps": ["no-such-package>=2"]}
+        async with graph(node).session():
+            pass
+
+    with pytest.raises(UnavailableError, match="-m pip install 'no-such-package>=2'"):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_outputs_end_when_what_gives_none_is_through(tmp_path: Path, executor: str) -> None:
+    async def main() -> list[str]:
+        path = tmp_path / "lines"
+        node = {"id": "n", "node_type": "TestSink", "params": {"path": str(path)}}
+        async with graph({**node, "executor": executor}).session() as session:
+            assert await everything(session, *map(str, range(50))) == []
+        return path.read_text().split()
+
+    assert asyncio.run(main()) == [*map(str, range(50)), "end"]
+
+
+async def test_a_clock_that_processes_have_not(clock: VirtualClock) -> None:
+    with pytest.raises(SessionError, match="need real time"):
+        async with graph({"id": "n", "node_type": "Gain"}).session(clock=clock):
+            pass
+
+
+def test_a_full_shared_memory() -> None:
+    """An error for who sends, never SIGBUS; others go on. In a name space with 3 MiB of it."""
+    probe = ["unshare", "-m", "true"]
+    if shutil.which("unshare") is None or subprocess.run(probe, check=False).returncode:
+        pytest.skip("no name space of its own is allowed here")
+    code = textwrap.dedent(
+        """
+        import asyncio, sys
+        import numpy as np, remotemedia as rm
+
+        async def main():
+            nodes = [{"id": n, "node_type": "Gain", "executor": "process"} for n in ("a", "b")]
+            pipeline = rm.Pipeline.load({"version": "v1", "nodes": nodes})
+            async with pipeline.session() as session:
+                big = rm.Audio(np.zeros(2**20, np.float32), 48_000)
+                try:
+                    await session.send(big, to="a")
+                except rm.RemoteMediaError as error:
+                    print(type(error).__name__, error.code, error.node)
+                await session.send(rm.Audio(np.ones(960, np.float32), 48_000), to="b")
+                await session.finish()
+                print([packet.node async for packet in session.outputs()])
+
+        asyncio.run(main())
+        """
+    )
+    mount = "mount -t tmpfs -o size=3m tmpfs /dev/shm && exec " + shlex.join(
+        [sys.executable, "-c", code]
+    )
+    found = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines() == [
+        "SharedMemoryFullError shared_memory_full a",
+        "['b']",
+    ]
