@@ -260,3 +260,49 @@ def test_no_boundary_without_need(drawn):
     # All synchronous, no queue: the islands are the connected parts of the graph.
     home = {int(name[1:]): index for index, island in enumerate(found) for name in island}
     assert all(home[source] == home[target] for source, target, _ in edges)
+
+
+def placed(*nodes, executor="process"):
+    """The plan of nodes in a row, some of which an executor runs in parts."""
+    registry = Registry({}, {})
+    for cls in (Sync, Async, Source):
+        registry.add(cls.__name__, cls)
+    specs = [
+        NodeSpec(id=name, node_type=kind, executor=where, process_group=group)
+        for name, kind, where, group in nodes
+    ]
+    names = [spec.id for spec in specs]
+    edges = [Connection(source=a, target=b) for a, b in zip(names, names[1:], strict=False)]
+    manifest = Manifest(nodes=tuple(specs), connections=tuple(edges))
+    return compile_plan(Graph.build(manifest, registry), in_parts=lambda name: name == executor)
+
+
+def test_parts():
+    made = placed(
+        ("a", "Sync", "inline", None),
+        ("b", "Sync", "process", "g"),
+        ("c", "Sync", "process", "g"),
+        ("d", "Async", "process", "g"),
+        ("e", "Sync", "process", None),
+        ("g", "Sync", "process", None),
+        ("h", "Sync", "process", None),
+    )
+    assert made.parts == {"@g": ("b", "c", "d"), "e": ("e",), "g": ("g",), "h": ("h",)}
+    # Nodes of one part call each other; an async one stands alone there, too.
+    assert made.islands == (("a",), ("b", "c"), ("d",), ("e",), ("g",), ("h",))
+    assert made.async_nodes == ["b", "c", "d", "e", "g", "h"]
+    assert not made.placements["b"].is_async
+    assert made.placements["a"].part == ""
+
+
+def test_a_proxy_is_an_async_node_and_no_part():
+    made = placed(("a", "Sync", "remote", "g"), ("b", "Sync", "remote", "g"))
+    assert made.parts == {}
+    assert made.placements["a"].is_async
+    assert made.islands == (("a",), ("b",))
+
+
+def test_a_worker_is_a_process():
+    made = placed(("a", "Sync", "worker", None), executor="worker")
+    assert made.placements["a"].executor == "process"
+    assert made.placements["a"].part == "a"

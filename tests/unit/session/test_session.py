@@ -533,3 +533,39 @@ async def test_the_first_failure_of_a_node_is_logged(
         "node 'f' (fail) raised ZeroDivisionError: no such luck "
         "(the first such event of this session)"
     ]
+
+
+async def test_outputs_end_when_nodes_that_give_none_are_through(clock: VirtualClock) -> None:
+    seen_there: list[str] = []
+
+    class Sink(rm.Node):
+        input_caps = "text"
+        output_caps = {}  # noqa: RUF012
+
+        async def process(self, text: rm.Text) -> None:
+            await sleep(clock, 1_000)
+            seen_there.append(text.text)
+
+        def finish(self) -> None:
+            seen_there.append("end")
+
+    rm.node("TestSlowSink")(Sink)
+    async with pipeline("s:TestSlowSink").session(clock=clock) as session:
+        assert [packet async for packet in session.stream(texts("a", "b", "c"))] == []
+    assert seen_there == ["a", "b", "c", "end"]
+
+
+async def test_a_node_tells_how_far_it_is(clock: VirtualClock) -> None:
+    class Loads(rm.Node):
+        def open(self, ctx: rm.Context) -> None:
+            ctx.progress("reading")
+            ctx.progress("building", 0.25)
+
+        def process(self, data: rm.Data) -> rm.Data:
+            return data
+
+    rm.node("TestLoadsHere")(Loads)
+    async with pipeline("n:TestLoadsHere").session(clock=clock) as session:
+        pass
+    told = [(e.kind, e.node, e.message) async for e in session.events()]
+    assert told == [("progress", "n", "reading"), ("progress", "n", "building (25%)")]
