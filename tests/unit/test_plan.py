@@ -1,5 +1,6 @@
 """The plan: islands, outlets, entries, placements."""
 
+import itertools
 from typing import ClassVar
 
 import pytest
@@ -272,7 +273,7 @@ def placed(*nodes, executor="process"):
         for name, kind, where, group in nodes
     ]
     names = [spec.id for spec in specs]
-    edges = [Connection(source=a, target=b) for a, b in zip(names, names[1:], strict=False)]
+    edges = [Connection(source=a, target=b) for a, b in itertools.pairwise(names)]
     manifest = Manifest(nodes=tuple(specs), connections=tuple(edges))
     return compile_plan(Graph.build(manifest, registry), in_parts=lambda name: name == executor)
 
