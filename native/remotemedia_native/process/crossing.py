@@ -282,6 +282,12 @@ class Crossing(Boundary):
         """Packets that are still on this side."""
         return len(self._pending) + sum(not turn.done() for turn, _ in self._senders)
 
+    @property
+    def under_way(self) -> int:
+        """Packets that were sent and wait at the other end: the most of any."""
+        words = self._words
+        return max((words[sent] - words[gone] for sent, gone, _ in self._lossless), default=0)
+
     def _let_in(self) -> None:
         while self._senders and not self._pending:
             turn, packet = self._senders[0]

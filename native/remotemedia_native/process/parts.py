@@ -48,6 +48,7 @@ from remotemedia_native.shm.bell import Bell
 SLOTS = 64  # messages of a topic under way and borrowed, at least
 MAX_SLOTS = 1024
 MIB = 2**20
+SPARES_AFTER_S = 1.0  # from the start: short sessions need none, and others have what to do first
 
 
 class ClientArrival(Arrivals, ClientBoundary):
@@ -103,6 +104,7 @@ class ProcessParts:
         self._topics: dict[tuple[str, str], Topic] = {}
         self._post: Post | None = None
         self._spares: Spares | None = None
+        self._sparing: asyncio.TimerHandle | None = None
         self._watches: dict[str, Watch] = {}
         self._router: Router | None = None
         self._arriving: dict[tuple[str, str], tuple[int, Boundary]] = {}
@@ -275,7 +277,12 @@ class ProcessParts:
         return self._spares.take(self._key(part), ENTRY, ", ".join(part.members))
 
     def keep_spares(self) -> None:
-        """Keep a process ready for each kind that may have to be started again."""
+        """Keep a process ready for each kind that may have to be started again; a bit later."""
+        if self._sparing is None:
+            loop = asyncio.get_running_loop()
+            self._sparing = loop.call_later(SPARES_AFTER_S, self._prepare_spares)
+
+    def _prepare_spares(self) -> None:
         if self._spares is not None and not self._is_stopping:
             for part in self.parts.values():
                 if part.restart.spare and part.restart.when != "never":
@@ -366,6 +373,8 @@ class ProcessParts:
     def stop(self) -> None:
         """Begin to end all parts."""
         self._is_stopping = True
+        if self._sparing is not None:
+            self._sparing.cancel()
         for watch in self._watches.values():
             watch.close()
         for part in self.parts.values():

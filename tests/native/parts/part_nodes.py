@@ -211,3 +211,32 @@ class Sink(rm.Node):
     def _write(self, line: str) -> None:
         with Path(self.params.path).open("a") as file:
             file.write(line + "\n")
+
+
+@rm.node("TestFinds")
+class Finds(rm.Node):
+    """Finds out only when it is open what it gives."""
+
+    capabilities = "runtime_discovered"
+    input_caps = "text"
+    output_caps = "audio"
+
+    def actual_formats(self) -> dict[str, str]:
+        return {"out": "audio(sample_rate=22050, channels=1)"}
+
+    def process(self, text: rm.Text) -> rm.Audio:
+        return rm.Audio(np.zeros(4, np.float32), 22_050)
+
+
+@rm.node("TestTold")
+class Told(rm.Node):
+    """Gives what it was told when it was opened, for each item."""
+
+    input_caps = "audio"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        self._told = str(ctx.inputs["in"])
+
+    def process(self, audio: rm.Audio) -> rm.Text:
+        return rm.Text(self._told)

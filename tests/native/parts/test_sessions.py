@@ -336,3 +336,45 @@ def test_a_full_shared_memory() -> None:
         "SharedMemoryFullError shared_memory_full a",
         "['b']",
     ]
+
+
+@pytest.mark.parametrize("places", [("process", "process"), ("process", "inline")])
+def test_formats_that_show_when_a_node_is_open(places: tuple[str, str]) -> None:
+    async def main() -> list[str]:
+        pipeline = graph(
+            {"id": "finds", "node_type": "TestFinds", "executor": places[0]},
+            {"id": "told", "node_type": "TestTold", "executor": places[1]},
+            edges=(("finds", "told"),),
+        )
+        async with pipeline.session() as session:
+            return await everything(session, "x")
+
+    assert asyncio.run(main()) == ["audio(sample_rate=22050, channels=1)"]
+
+
+def test_a_queue_within_a_process_and_a_batch() -> None:
+    async def main(executor: str) -> list[str]:
+        pipeline = rm.Pipeline.load(
+            {
+                "version": "v1",
+                "nodes": [
+                    {"id": name, "node_type": kind, "executor": executor, "process_group": "g"}
+                    for name, kind in (("a", "TestTwice"), ("b", "TestLater"), ("c", "TestTail"))
+                ],
+                "connections": [
+                    {"from": "a", "to": "b", "queue": {"capacity": 1}},
+                    {"from": "b", "to": "c", "queue": {"capacity": 2}},
+                ],
+            }
+        )
+        async with pipeline.session() as session:
+            found = await everything(session, *map(str, range(40)))
+            for edge in session.metrics().edges:
+                assert edge.entered == edge.delivered + sum(edge.dropped.values()), edge
+            counts = {node.node: node.count for node in session.metrics().nodes}
+            assert counts == {"a": 40, "b": 80, "c": 80}
+            inner = [e for e in session.metrics().edges if e.source != "client"]
+            assert {e.target: e.delivered for e in inner} == {"b:in": 80, "c:in": 80, "client": 81}
+        return found
+
+    assert asyncio.run(main("process")) == asyncio.run(main("inline"))
