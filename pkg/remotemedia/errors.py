@@ -20,7 +20,8 @@
     ├── NodeError                a node raised, or broke the contract
     │   ├── NodeOutputError      a node returned something that is not data
     │   ├── NodeTimeoutError     a call took longer than the policy of the node allows
-    │   └── CircuitOpenError     a node that keeps failing is not called for a while
+    │   ├── CircuitOpenError     a node that keeps failing is not called for a while
+    │   └── ProcessDiedError     the process or worker of a node has died, hung or taken too much
     ├── AsyncGraphError          `run` was called on a graph that needs an event loop
     └── SessionError             a live session
         ├── SessionClosedError   you closed it
@@ -255,6 +256,35 @@ class CircuitOpenError(NodeError):
     code = "circuit_open"
 
 
+class ProcessDiedError(NodeError):
+    """A process or worker of nodes that has died or was ended; says how, and its last lines.
+
+    Parameters
+    ----------
+    headline : str
+        What has happened, in one line.
+    last_lines : iterable of str
+        What it wrote last.
+    """
+
+    code = "process_died"
+
+    def __init__(
+        self,
+        headline: str,
+        *,
+        node: str | None = None,
+        port: str | None = None,
+        last_lines: Iterable[str] = (),
+    ) -> None:
+        self.headline = headline
+        self.last_lines = tuple(line for line in last_lines if line.strip())[-20:]
+        lines = "".join(f"\n    {line}" for line in self.last_lines)
+        super().__init__(
+            f"{headline}; its last lines:{lines}" if lines else headline, node=node, port=port
+        )
+
+
 class AsyncGraphError(RemoteMediaError):
     """`run` was called on a graph that needs an event loop."""
 
@@ -289,6 +319,30 @@ class AddressError(SessionError):
     """No such node or port in the session, or it does not accept that type."""
 
     code = "address"
+
+
+class RemoteTracebackError(Exception):
+    """Stands for what was raised in another process or worker: its text is the traceback there."""
+
+    def __str__(self) -> str:
+        return f"\n{super().__str__()}"
+
+
+def rebuilt(
+    code: str, message: str, node: str | None, port: str | None, traceback: str
+) -> RemoteMediaError:
+    """An error that was raised in another process or worker, to be raised again here."""
+    kinds = [RemoteMediaError]
+    for each in kinds:  # grows meanwhile
+        kinds += each.__subclasses__()
+    kind = next((each for each in kinds if each.code == code), NodeError)
+    try:
+        error = kind(message, node=node, port=port)
+    except TypeError:  # one that wants more than that
+        error = NodeError(message, node=node, port=port)
+    error.code = code
+    error.__cause__ = RemoteTracebackError(traceback)
+    return error
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from remotemedia.clock import Clock
 from remotemedia.data import Data, Packet
 from remotemedia.errors import ManifestError, Problem, UnavailableError, nearest
-from remotemedia.executors import find_executor, in_parts
+from remotemedia.executors import WarningExecutor, find_executor, in_parts
 from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Policy, Queue
@@ -246,15 +246,19 @@ class Pipeline:
         problems = problems or tuple(passing_through(self.graph, formats)[0])
         if problems:
             raise ManifestError(self._manifest.locate(problems), self._manifest.source)
-        more = [*policy_warnings(self.graph), *self._missing_executors()]
+        more = [*policy_warnings(self.graph), *self._executor_warnings()]
         return (*self._manifest.warnings, *self._manifest.locate(more))
 
-    def _missing_executors(self) -> Iterator[Problem]:
+    def _executor_warnings(self) -> Iterator[Problem]:
         for node in self.graph.nodes.values():
             try:
-                find_executor(node.spec.executor)
+                executor = find_executor(node.spec.executor)
             except UnavailableError as error:
                 yield Problem(f"does not run here: {error}", ("nodes", node.index, "executor"))
+                continue
+            if isinstance(executor, WarningExecutor):
+                for path, message in executor.warnings(node):
+                    yield Problem(message, ("nodes", node.index, *path), at_key=True)
 
     def plan(self) -> Plan:
         """Negotiate formats, insert converters if the manifest says so, and place the nodes.

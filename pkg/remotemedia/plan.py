@@ -169,7 +169,7 @@ def place(node: GraphNode, in_parts: Callable[[str], bool]) -> Placement:
     executor, policy = node.spec.executor, node.spec.policy
     elsewhere = executor != "inline"
     part = _part_of(node) if elsewhere and in_parts(executor) else ""
-    if part and executor == "worker":  # the same, said for a page
+    if executor == "worker":  # the same, said for a page
         executor = "process"
     return Placement(
         executor,

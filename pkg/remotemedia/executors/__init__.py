@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from remotemedia.errors import UnavailableError, nearest
-from remotemedia.executors.base import Executor
+from remotemedia.executors.base import Executor, WarningExecutor
 from remotemedia.executors.inline import Inline
 from remotemedia.registry import entry_points
 
@@ -65,4 +65,11 @@ def in_parts(name: str) -> bool:
         return False
 
 
-__all__ = ["ENTRY_POINT_GROUP", "Executor", "Inline", "find_executor", "in_parts"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Executor",
+    "Inline",
+    "WarningExecutor",
+    "find_executor",
+    "in_parts",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from remotemedia.graph import GraphNode
@@ -24,3 +25,11 @@ class Executor(Protocol):
 
     def create(self, node: GraphNode) -> Node:
         """The object that the session opens and calls for this node."""
+
+
+@runtime_checkable
+class WarningExecutor(Protocol):
+    """An executor with which not all that a manifest may say has an effect."""
+
+    def warnings(self, node: GraphNode) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What has none, and why: where in the entry of the node, and the words of the warning."""

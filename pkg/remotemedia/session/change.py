@@ -14,7 +14,7 @@ from remotemedia.plan import Plan
 from remotemedia.session.call import sets_timers
 from remotemedia.session.exchange import Exchange, shape
 from remotemedia.session.life import context, create_nodes, discover, open_node
-from remotemedia.session.parts import check_unchanged
+from remotemedia.session.parts import check_unchanged, find_parts
 
 if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
@@ -28,6 +28,10 @@ async def change(session: Session, pipeline: Pipeline) -> None:
     check_unchanged(before, plan, shape)
     renewed, updated = _compare(before, plan)
     made = [node for node in plan.graph.order if node in renewed or node not in before.graph.nodes]
+    more = find_parts(session.around._replace(plan=plan), session.parts)
+    session.parts.update(more)
+    for parts in more.values():
+        await parts.start()
     new = create_nodes(plan, made, session.parts)
     opened: dict[str, Node] = {}
     told: dict[str, Context] = {}

@@ -24,8 +24,8 @@ class Event(msgspec.Struct, frozen=True, eq=False):
         or fell to its low one. ``alert``: an alert was raised or cleared. ``lagged``: a
         subscriber was too slow. ``changed``: the graph, or a node of it, was changed.
         ``catch_up``: audio begins to be played faster for the client, or has caught up.
-        ``progress``: how far a node is with what takes long. ``restart``: what a node runs in is
-        started again, or runs again.
+        ``progress``: how far a node is with what takes long. ``restart``: the process or worker
+        of a node has died and is started again, or runs again.
     node, port : str, optional
         Where.
     sequence : int

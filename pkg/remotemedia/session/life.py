@@ -15,7 +15,7 @@ from remotemedia.negotiation import negotiate
 from remotemedia.node import Context, Node
 from remotemedia.plan import Plan
 from remotemedia.session.failure import node_error
-from remotemedia.session.parts import Parts
+from remotemedia.session.parts import Elsewhere
 
 
 def context(
@@ -113,7 +113,7 @@ def discover(plan: Plan, node_id: str, node: Node) -> Plan:
 
 
 def create_nodes(
-    plan: Plan, order: Iterable[str], parts: Mapping[str, Parts] | None = None
+    plan: Plan, order: Iterable[str], parts: Mapping[str, Elsewhere] | None = None
 ) -> dict[str, Node]:
     """The object that is called for each node, or stands for it.
 
@@ -128,7 +128,7 @@ def create_nodes(
         node = plan.graph.nodes[node_id]
         placement = plan.placements[node_id]
         try:
-            if parts is not None and placement.part:
+            if parts is not None and placement.executor in parts:
                 nodes[node_id] = parts[placement.executor].node(node)
             else:
                 nodes[node_id] = find_executor(placement.executor).create(node)

@@ -1,12 +1,12 @@
-"""Parts: what runs pieces of a plan elsewhere, as a router and its session see it."""
+"""Parts: what runs nodes or pieces of a plan elsewhere, as a router and its session see it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Container, Mapping, Set
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from remotemedia.clock import Clock
-from remotemedia.errors import SessionError
+from remotemedia.errors import SessionError, UnavailableError
 from remotemedia.executors import find_executor
 from remotemedia.graph import Edge, GraphNode
 from remotemedia.manifest import Policy
@@ -43,18 +43,38 @@ class Surroundings(NamedTuple):
     close_timeout_us: int
 
 
-class Parts(Protocol):
-    """All parts of a session that one executor runs.
-
-    To the router each island of them is a unit, the edges that lead there are queues, and those
-    that come from there end in queues of its own.
-    """
+class Elsewhere(Protocol):
+    """All that one executor runs of a session. If it runs no parts, its nodes are async nodes."""
 
     def node(self, node: GraphNode) -> Node:
         """What stands for a node in the session: it is opened, updated and closed there."""
 
     async def start(self) -> None:
-        """Begin to get all parts ready; their nodes tell when they are."""
+        """Begin to get all ready; the nodes tell when they are."""
+
+    def finish(self) -> None:
+        """The client sends no more."""
+
+    def drop(self, nodes: Set[str], generation: int) -> None:
+        """What is in flight in these nodes, and of an older generation, is stale from now on."""
+
+    def merged(self, metrics: Metrics) -> Metrics:
+        """The metrics of the session, with those of the parts in their places."""
+
+    def stop(self) -> None:
+        """Begin to end all."""
+
+    async def close(self) -> None:
+        """Wait until all have ended, and leave nothing behind. Within the close time-out."""
+
+
+@runtime_checkable
+class Parts(Elsewhere, Protocol):
+    """All parts of a session that one executor runs.
+
+    To the router each island of them is a unit, the edges that lead there are queues, and those
+    that come from there end in queues of its own.
+    """
 
     def unit(
         self,
@@ -68,48 +88,54 @@ class Parts(Protocol):
     def edge(self, edge: Edge) -> Boundary:
         """The queue of an edge that leads to a part."""
 
-    def finish(self) -> None:
-        """The client sends no more."""
-
-    def drop(self, nodes: Set[str], generation: int) -> None:
-        """What is in flight in these nodes, and of an older generation, is stale from now on."""
-
-    def merged(self, metrics: Metrics) -> Metrics:
-        """The metrics of the session, with those of the parts in their places."""
-
-    def stop(self) -> None:
-        """Begin to end all parts."""
-
-    async def close(self) -> None:
-        """Wait until all have ended, and leave nothing behind. Within the close time-out."""
-
 
 @runtime_checkable
-class PartsExecutor(Protocol):
-    """An executor that runs parts of a plan, each as a whole."""
+class SessionExecutor(Protocol):
+    """An executor whose nodes have something in common in a session, such as processes.
 
-    in_parts: bool
+    With ``in_parts = True`` it runs parts of a plan, each as a whole: then it gives `Parts`.
+    """
 
-    def parts(self, around: Surroundings) -> Parts:
-        """Those of a session."""
+    def parts(self, around: Surroundings) -> Elsewhere:
+        """What runs the nodes of a session."""
 
 
-def find_parts(around: Surroundings) -> dict[str, Parts]:
-    """Who runs the parts of a plan, by the name of the executor.
+def find_parts(around: Surroundings, known: Container[str] = ()) -> dict[str, Elsewhere]:
+    """What runs the nodes of a plan that run elsewhere, by the name of the executor.
+
+    An executor that is not here is left for `create_nodes` to report.
+
+    Parameters
+    ----------
+    around : Surroundings
+    known : container of str
+        Executors that are not asked for.
+    """
+    found: dict[str, Elsewhere] = {}
+    for name in dict.fromkeys(each.executor for each in around.plan.placements.values()):
+        if name == "inline" or name in known:
+            continue
+        try:
+            executor = find_executor(name)
+        except UnavailableError:
+            continue
+        if isinstance(executor, SessionExecutor):
+            found[name] = executor.parts(around)
+    return found
+
+
+def parts_of(found: Mapping[str, Elsewhere], executor: str) -> Parts:
+    """Who runs the parts of that executor.
 
     Raises
     ------
-    UnavailableError
-        An executor that is not on this host.
+    SessionError
+        It runs none.
     """
-    found: dict[str, Parts] = {}
-    for placement in around.plan.placements.values():
-        if placement.part and placement.executor not in found:
-            executor = find_executor(placement.executor)
-            if not isinstance(executor, PartsExecutor):
-                raise SessionError(f"executor {placement.executor!r} runs no parts of a plan")
-            found[placement.executor] = executor.parts(around)
-    return found
+    parts = found.get(executor)
+    if not isinstance(parts, Parts):
+        raise SessionError(f"executor {executor!r} runs no parts of a plan")
+    return parts
 
 
 def check_unchanged(

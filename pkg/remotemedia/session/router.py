@@ -24,7 +24,7 @@ from remotemedia.session.fade import fade_out
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.limited import Limited
 from remotemedia.session.observer import Observers
-from remotemedia.session.parts import Parts
+from remotemedia.session.parts import Elsewhere, parts_of
 from remotemedia.session.policies import set_policy
 from remotemedia.session.policies.batch import BatchInbox
 from remotemedia.session.report import CLIENT, edge_ends, inner_edge, node_metrics
@@ -104,10 +104,10 @@ class Router:
         clock: Clock,
         observers: Observers,
         policy: Policy,
-        parts: Mapping[str, Parts] | None = None,
+        parts: Mapping[str, Elsewhere] | None = None,
     ) -> None:
         self.plan = plan
-        self.parts: Mapping[str, Parts] = parts or {}
+        self.parts: Mapping[str, Elsewhere] = {} if parts is None else parts
         self.client = Inbox()
         self.steps: dict[str, Step] = {}
         self.units: list[Unit] = []
@@ -159,7 +159,7 @@ class Router:
         """Make the unit of an island, with the steps and queues that there are already."""
         placement, policy = plan.placements[members[0]], self._policy_of(plan, members[0])
         if placement.part:
-            unit = self.parts[placement.executor].unit(self, members, nodes, inboxes)
+            unit = parts_of(self.parts, placement.executor).unit(self, members, nodes, inboxes)
             return self._add(unit, members)
         wiring = self.wire(plan, members, nodes, inboxes)
         inbox, hooks = inboxes[members[0]], self._hooks
@@ -235,7 +235,7 @@ class Router:
         if known is None:
             placement = self.plan.placements[edge.target]
             if placement.part:
-                known = self.parts[placement.executor].edge(edge)
+                known = parts_of(self.parts, placement.executor).edge(edge)
             else:
                 known = self.make_queue(edge, inboxes[edge.target])
             self.queues.edges[ends] = known

@@ -135,11 +135,10 @@ class Session:
             self.clock,
             self._budget,
         )
-        self.parts = find_parts(
-            Surroundings(
-                plan, hooks, self.clock, self._policy, max_latency_ms, self.close_timeout_us
-            )
+        self.around = Surroundings(
+            plan, hooks, self.clock, self._policy, max_latency_ms, self.close_timeout_us
         )
+        self.parts = find_parts(self.around)
         nodes = create_nodes(plan, plan.graph.order, self.parts)
         self.cast = Cast(nodes, self.clock, self.close_timeout_us, self._on_node_failed)
         self.router = Router(
