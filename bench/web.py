@@ -178,7 +178,8 @@ def size(report: Report) -> None:
     sizes = {name: len(gzip.compress((WASM_DIST / name).read_bytes(), 9)) for name in OURS}
     for wheel in (WASM_DIST / "assets").glob("*.whl.xz"):
         sizes[wheel.name] = wheel.stat().st_size
-    own = sum(count for name, count in sizes.items() if not name.startswith(("msgspec", "pyyaml")))
+    later = ("msgspec", "pyyaml", "remotemedia_workers")  # not ours, or loaded where it is needed
+    own = sum(count for name, count in sizes.items() if not name.startswith(later))
     report.table(["compressed", "bytes"], [[name, f"{count:,}"] for name, count in sizes.items()])
     report.body["size"] = sizes
     report.claim("our own code, bytes", own, at_most=200_000)

@@ -26,6 +26,8 @@ NOT_IN_A_PAGE = (
     "remotemedia_native/",
     "remotemedia_pytest.py",
 )
+# Loaded by graphs that have nodes in workers of their own.
+OF_WORKERS = ("remotemedia/executors/restart.py", "remotemedia_wasm/workers/")
 # Those of the classes: the page shows them, and the JSON Schema of manifests has them.
 WITH_DOCSTRINGS = ("remotemedia/manifest/model.py", "remotemedia/nodes/")
 # Pyodide's files that a page may load; their sizes are what progress is reckoned with.
@@ -45,17 +47,13 @@ class Asset:
     @classmethod
     def of(cls, name: str, wheel: Path) -> Asset:
         """The asset that a wheel becomes."""
-        files = wheels.unpack(wheel)
-        if name == "remotemedia":
-            files = {
-                path: python_source.slimmed(content, keep_classes=path.startswith(WITH_DOCSTRINGS))
-                if path.endswith(".py")
-                else content
-                for path, content in files.items()
-            }
-            files = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
+        return cls.packed_of(name, wheel.name, wheels.unpack(wheel))
+
+    @classmethod
+    def packed_of(cls, name: str, file: str, files: wheels.Files) -> Asset:
+        """The asset of these files."""
         raw = wheels.pack(files, compress=False)
-        return cls(name, f"{wheel.name}.xz", raw, wheels.xz(raw))
+        return cls(name, f"{file}.xz", raw, wheels.xz(raw))
 
     def to_typescript(self) -> str:
         """Its row of the table; the URL literal is what bundlers look for."""
@@ -72,10 +70,19 @@ class Asset:
 
 def assets(ours: Path, pyodide: Path) -> list[Asset]:
     """All assets: our wheel, and those that it needs and Pyodide's own index has not."""
+    files = {
+        path: python_source.slimmed(content, keep_classes=path.startswith(WITH_DOCSTRINGS))
+        if path.endswith(".py")
+        else content
+        for path, content in wheels.unpack(ours).items()
+    }
+    workers = {path: files[path] for path in files if path.startswith(OF_WORKERS)}
+    page = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
     return [
-        Asset.of("remotemedia", ours),
+        Asset.packed_of("remotemedia", ours.name, {p: page[p] for p in page if p not in workers}),
         Asset.of("msgspec", only(pyodide, "msgspec-*.whl")),
         Asset.of("pyyaml", only(pyodide, "pyyaml-*.whl")),
+        Asset.packed_of("workers", ours.name.replace("-", "_workers-", 1), workers),
     ]
 
 
@@ -106,7 +113,7 @@ def to_typescript(made: Iterable[Asset], version: str, pyodide: Path) -> str:
         "  sha256: string;\n"
         "}\n\n"
         f'export const PYODIDE_VERSION = "{version}";\n\n'
-        'export const ASSETS: Record<"remotemedia" | "msgspec" | "pyyaml", Asset> = {\n'
+        'export const ASSETS: Record<"remotemedia" | "msgspec" | "pyyaml" | "workers", Asset> = {\n'
         + "".join(asset.to_typescript() for asset in made)
         + "};\n\n"
         "/** Bytes of Pyodide's own files and wheels, as they are on its CDN. */\n"

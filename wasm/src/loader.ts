@@ -4,7 +4,7 @@ import type { BootProgress } from "./boot-progress.ts";
 import { RemoteMediaError } from "./errors.ts";
 import { folder, indexOf, isYaml, nameOf, packageOf } from "./manifest-source.ts";
 import type { Manifest } from "./manifest-source.ts";
-import type { GraphInfo } from "./protocol.generated.ts";
+import type { GraphInfo, Needs } from "./protocol.generated.ts";
 import type { AssetRequest } from "./protocol.ts";
 import { Remote } from "./remote.ts";
 import type { RemoteListener } from "./remote.ts";
@@ -15,8 +15,10 @@ const HANG_TIMEOUT_MS = 2_000;
 /** Of Pyodide's files those that every boot loads; other packages come later, where something needs them. */
 const BOOTED = Object.entries(PYODIDE_FILES).filter(([name]) => /^(pyodide|python_stdlib|numpy-)/.test(name));
 
+type AssetName = keyof typeof ASSETS;
+
 export class Loader {
-  #hasYaml = false;
+  readonly #loaded = new Set<AssetName>();
   readonly #options: LoadOptions;
   readonly #shared: boolean;
 
@@ -27,9 +29,10 @@ export class Loader {
 
   /** Start a worker for a manifest. */
   boot(manifest: Manifest, listener: RemoteListener): Promise<Remote> {
-    const assets = [this.#asset("remotemedia"), this.#asset("msgspec")];
-    this.#hasYaml = isYaml(manifest);
-    if (this.#hasYaml) assets.push(this.#asset("pyyaml"));
+    this.#loaded.clear();
+    const names: AssetName[] = ["remotemedia", "msgspec"];
+    if (isYaml(manifest)) names.push("pyyaml");
+    const assets = names.map((name) => this.#asset(name));
     return Remote.boot(
       {
         pyodideUrl: this.#pyodideUrl(),
@@ -58,16 +61,19 @@ export class Loader {
   /** Load a manifest and what it needs, or apply it to what runs. */
   async give(remote: Remote, manifest: Manifest, type: "load" | "apply"): Promise<GraphInfo> {
     const { content, name } = manifest;
-    if (isYaml(manifest) && !this.#hasYaml) {
-      await remote.loadAssets([this.#asset("pyyaml")]); // the first
-      this.#hasYaml = true;
-    }
-    const needed = await remote.ask<string[]>({ type: "requirements", manifest: content, name });
-    if (needed.length > 0) {
-      const unknown = await remote.loadPackages(needed);
+    if (isYaml(manifest)) await this.#ensure(remote, "pyyaml");
+    const { packages, workers } = await remote.ask<Needs>({ type: "requirements", manifest: content, name });
+    if (workers) await this.#ensure(remote, "workers");
+    if (packages.length > 0) {
+      const unknown = await remote.loadPackages(packages);
       if (unknown.length > 0) await this.#install(remote, unknown);
     }
     return remote.ask<GraphInfo>({ type, manifest: content, name });
+  }
+
+  /** Load a wheel of this package, unless it is there. */
+  async #ensure(remote: Remote, name: AssetName): Promise<void> {
+    if (!this.#loaded.has(name)) await remote.loadAssets([this.#asset(name)]);
   }
 
   async #install(remote: Remote, packages: string[]): Promise<void> {
@@ -82,7 +88,8 @@ export class Loader {
     await remote.ask({ type: "install", packages, indexUrls });
   }
 
-  #asset(name: keyof typeof ASSETS): AssetRequest {
+  #asset(name: AssetName): AssetRequest {
+    this.#loaded.add(name);
     const { url, file, sha256, size } = ASSETS[name];
     const base = this.#options.baseUrl;
     return { name, url: base === undefined ? url.href : new URL(file, folder(base)).href, sha256, size };

@@ -195,7 +195,7 @@ export interface Define {
   source: string;
 }
 
-/** Ask which packages the nodes of a manifest need. The result is a list of requirements. */
+/** Ask what the nodes of a manifest need. The result is Needs. */
 export interface Requirements {
   type: "requirements";
   id: number;
@@ -269,6 +269,12 @@ export interface PortFormat {
   sampleRate: number | null;
   channels: number | null;
   live: boolean;
+}
+
+/** What has to be there before a manifest is loaded. */
+export interface Needs {
+  packages: string[];
+  workers: boolean;
 }
 
 /** A request was carried out. */

@@ -1,6 +1,7 @@
 // Pyodide in the worker: loaded, filled with our wheels, and the bridge made.
 import { download, fetchAsset } from "./assets.ts";
 import { RemoteMediaError, messageOf } from "./errors.ts";
+import type { NodeEnd, OnEnded, OnSaid } from "./node-launcher.ts";
 import { ProgressMeter, watchFetch } from "./progress.ts";
 import type { AssetRequest, BootOptions } from "./protocol.ts";
 import type { Progress } from "./types.ts";
@@ -9,7 +10,8 @@ import type { Progress } from "./types.ts";
 interface Pyodide {
   loadPackage(names: string[], options?: { messageCallback?: (message: string) => void }): Promise<{ name: string }[]>;
   lockfile: { packages: Record<string, { name: string }> };
-  pyimport(name: string): { boot(host: Host): Receive };
+  pyimport(name: string): { boot(...given: unknown[]): unknown };
+  registerJsModule(name: string, module: object): void;
   setInterruptBuffer(buffer: Uint8Array): void;
   runPython(code: string): unknown;
   _module: { HEAPU8: Uint8Array };
@@ -26,8 +28,21 @@ export interface Host {
 /** Hands a message of the page to Python. */
 export type Receive = (text: string, attachment?: unknown) => void;
 
+/** What Python finds as `remotemedia_host`: starts workers of nodes. */
+export interface NodeHost {
+  launch(packages: string[], onSaid: OnSaid, onEnded: OnEnded): NodeEnd;
+}
+
+export type RuntimeOptions = Pick<BootOptions, "pyodideUrl" | "assets" | "expected" | "interrupt"> & {
+  /** Told of what Python writes. */
+  print(text: string, isError: boolean): void;
+};
+
 export interface Runtime {
-  receive: Receive;
+  /** What the `boot` of a Python module makes of this. */
+  run<T>(module: string, ...given: unknown[]): T;
+  /** Let Python import an object. */
+  offer(name: string, module: object): void;
   /** Load packages of Pyodide's own distribution; gives back the names that it does not have. */
   loadPackages(names: string[]): Promise<string[]>;
   /** Unpack more wheels of our own. */
@@ -37,8 +52,7 @@ export interface Runtime {
 
 /** Start Python. Raises a `load` error that says which file, why, and what to do. */
 export async function boot(
-  options: BootOptions,
-  host: Host,
+  options: RuntimeOptions,
   report: (progress: Progress) => void,
   onFatal: (error: unknown) => void,
 ): Promise<Runtime> {
@@ -50,15 +64,15 @@ export async function boot(
     // Our own files come while Pyodide boots.
     const wheels = Promise.all(options.assets.map(fetchAsset));
     wheels.catch(() => undefined); // looked at below
-    const python = await loadPython(options.pyodideUrl, meter, violations);
+    const python = await loadPython(options, meter, violations);
     meter.enter("packages", "unpacking RemoteMedia");
     unpack(python, await wheels);
     if (options.interrupt !== null) python.setInterruptBuffer(new Uint8Array(options.interrupt));
     python._api.on_fatal = onFatal;
     meter.enter("pipeline", "starting RemoteMedia");
-    const receive = python.pyimport("remotemedia_wasm.worker").boot(host);
     return {
-      receive,
+      run: <T>(module: string, ...given: unknown[]) => python.pyimport(module).boot(...given) as T,
+      offer: (name, module) => python.registerJsModule(name, module),
       loadPackages: (names) => loadPackages(python, names),
       loadAssets: async (assets) => unpack(python, await Promise.all(assets.map(fetchAsset))),
       memoryBytes: () => python._module.HEAPU8.byteLength,
@@ -68,7 +82,7 @@ export async function boot(
   }
 }
 
-async function loadPython(url: string, meter: ProgressMeter, violations: string[]): Promise<Pyodide> {
+async function loadPython({ pyodideUrl: url, print }: RuntimeOptions, meter: ProgressMeter, violations: string[]): Promise<Pyodide> {
   const entry = `${url}pyodide.mjs`;
   let module: { loadPyodide(options: Record<string, unknown>): Promise<Pyodide> };
   try {
@@ -82,10 +96,10 @@ async function loadPython(url: string, meter: ProgressMeter, violations: string[
       indexURL: url,
       packages: ["numpy"],
       checkIntegrity: true,
-      stdout: (text: string) => console.log(text),
+      stdout: (text: string) => print(text, false),
       stderr: (text: string) => {
         failure = text;
-        console.warn(text);
+        print(text, true);
       },
     });
     meter.enter("python", "starting Python");

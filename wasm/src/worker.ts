@@ -2,20 +2,27 @@
 import { messageOf, RemoteMediaError } from "./errors.ts";
 import type { BlockReader, BlockWriter, RingCounters } from "./links.ts";
 import { openReader, openWriter } from "./links.ts";
+import { launchNodes } from "./node-launcher.ts";
+import type { ToNodeWorker } from "./node-protocol.ts";
+import type { NodeScope } from "./node-worker.ts";
+import { hostNodes } from "./node-worker.ts";
 import type { ErrorInfo } from "./protocol.generated.ts";
-import type { BootOptions, FromWorker, ToWorker } from "./protocol.ts";
+import type { AssetRequest, BootOptions, FromWorker, ToWorker } from "./protocol.ts";
 import { HEARTBEAT_MS } from "./protocol.ts";
-import type { Host, Runtime } from "./runtime.ts";
+import type { Host, NodeHost, Receive, Runtime } from "./runtime.ts";
 import { boot } from "./runtime.ts";
 
 interface Scope {
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
-  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  onmessage: ((event: MessageEvent<ToWorker | ToNodeWorker>) => void) | null;
   close(): void;
 }
 const scope = globalThis as unknown as Scope;
 
 let runtime: Runtime | undefined;
+let receive: Receive = () => undefined;
+/** What a worker of nodes is booted with. */
+const nodes: { pyodideUrl: string; assets: AssetRequest[] } = { pyodideUrl: "", assets: [] };
 /** The ends of rings by connection, for their counters. */
 const ends = new Map<string, BlockReader | BlockWriter>();
 
@@ -32,9 +39,14 @@ const host: Host = {
   },
 };
 
-scope.onmessage = (event) => {
+const nodeHost: NodeHost = {
+  launch: (packages, onSaid, onEnded) => launchNodes({ ...nodes, packages }, onSaid, onEnded),
+};
+
+scope.onmessage = ({ data }) => {
   try {
-    take(event.data);
+    if (data.type === "bootNodes") void hostNodes(scope as NodeScope, data.options);
+    else take(data as ToWorker);
   } catch (error) {
     onFatal(error);
   }
@@ -52,24 +64,25 @@ function take(message: ToWorker): void {
   if (runtime === undefined) throw new Error(`${message.type} before the boot`);
   switch (message.type) {
     case "call":
-      runtime.receive(message.text, message.frame);
+      receive(message.text, message.frame);
       break;
     case "reader": {
       const reader = openReader(message.endpoint, { blockFrames: message.blockFrames });
       ends.set(message.connection, reader);
-      runtime.receive(message.text, reader);
+      receive(message.text, reader);
       break;
     }
     case "writer": {
       const writer = openWriter(message.endpoint, { maxFrames: message.maxFrames, live: message.live });
       ends.set(message.connection, writer);
-      runtime.receive(message.text, writer);
+      receive(message.text, writer);
       break;
     }
     case "packages":
       void load(message.id, runtime.loadPackages(message.names));
       break;
     case "assets":
+      nodes.assets.push(...message.assets);
       void load(message.id, runtime.loadAssets(message.assets));
       break;
     case "release":
@@ -91,7 +104,12 @@ async function start(options: BootOptions): Promise<void> {
     setInterval(beat, HEARTBEAT_MS);
   }
   try {
-    runtime = await boot(options, host, (progress) => scope.postMessage({ type: "progress", progress }), onFatal);
+    nodes.pyodideUrl = options.pyodideUrl;
+    nodes.assets.push(...options.assets);
+    const print = (text: string, isError: boolean): void => (isError ? console.warn(text) : console.log(text));
+    runtime = await boot({ ...options, print }, (progress) => scope.postMessage({ type: "progress", progress }), onFatal);
+    runtime.offer("remotemedia_host", nodeHost);
+    receive = runtime.run<Receive>("remotemedia_wasm.worker", host);
     scope.postMessage({ type: "booted" });
   } catch (error) {
     scope.postMessage({ type: "failed", error: infoOf(error) });

@@ -17,11 +17,26 @@ class Define(Message, frozen=True, tag="define"):
 
 
 class Requirements(Message, frozen=True, tag="requirements"):
-    """Ask which packages the nodes of a manifest need. The result is a list of requirements."""
+    """Ask what the nodes of a manifest need. The result is `Needs`."""
 
     id: int
     manifest: dict[str, Any] | str
     name: str = "manifest"
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """What has to be there before a manifest is loaded.
+
+    Attributes
+    ----------
+    packages : tuple of str
+        Requirements.
+    workers : bool
+        Whether it has nodes in workers of their own.
+    """
+
+    packages: tuple[str, ...]
+    workers: bool
 
 
 class Install(Message, frozen=True, tag="install"):
@@ -160,4 +175,4 @@ PageRequest = (
     | Formats
 )
 
-TYPESCRIPT = (PortFormat,)
+TYPESCRIPT = (PortFormat, Needs)

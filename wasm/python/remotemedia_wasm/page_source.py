@@ -21,6 +21,9 @@ from remotemedia_wasm.live import Handlers
 PAGE_MODULE = "page_source"
 """The module that source from the page is run in."""
 
+_brought = {"source": ""}
+_installs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+
 
 def as_source(manifest: dict[str, Any] | str) -> dict[str, Any] | str:
     """Text that `Pipeline.load` cannot take for a path."""
@@ -55,26 +58,46 @@ def run_source(source: str) -> None:
     exec(code, module.__dict__)  # noqa: S102 - the page's own code, as its JavaScript is
 
 
+def brought() -> tuple[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]]:
+    """The source that was run last, and what was installed: another worker does the same."""
+    return _brought["source"], tuple(_installs)
+
+
 async def _define(request: page.Define, _: object) -> None:
     run_source(request.source)
+    _brought["source"] = request.source
 
 
-async def _requirements(request: page.Requirements, _: object) -> tuple[str, ...]:
-    return requirements(load_manifest(as_source(request.manifest), name=request.name))
+async def _requirements(request: page.Requirements, _: object) -> page.Needs:
+    manifest = load_manifest(as_source(request.manifest), name=request.name)
+    workers = any(node.executor in ("process", "worker") for node in manifest.nodes)
+    return page.Needs(requirements(manifest), workers)
 
 
-async def _install(request: page.Install, _: object) -> None:
-    import micropip
+async def install(packages: Iterable[str], index_urls: Iterable[str]) -> None:
+    """Install packages with micropip.
 
-    for package in request.packages:
+    Raises
+    ------
+    UnavailableError
+        One that cannot be had.
+    """
+    for package in packages:
+        import micropip
+
         try:
-            await micropip.install(package, index_urls=list(request.index_urls) or None)
+            await micropip.install(package, index_urls=list(index_urls) or None)
         except Exception as error:
             raise UnavailableError(
                 f"package {package} cannot be installed: {type(error).__name__}: {error} "
                 "(is that its address, and is it a pure Python wheel?)"
             ) from error
     importlib.invalidate_caches()
+
+
+async def _install(request: page.Install, _: object) -> None:
+    await install(request.packages, request.index_urls)
+    _installs.append((request.packages, request.index_urls))
 
 
 HANDLERS: Handlers = {
