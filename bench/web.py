@@ -12,6 +12,9 @@ loop    Fake microphone to speaker, the main thread blocked for 200 ms every 2 s
         --minutes 60 it is the soak test.
 cycles  100 times started and stopped: JavaScript's heap after a collection, WebAssembly's memory,
         and the workers.
+workers A node in a worker of its own: a block of 960 samples there and back, against the same two
+        workers without Python, by transferred buffers and through shared memory; its start; and
+        from its end to the first output of the one that takes its place.
 size    Download of our own code.
 
 Build first: scripts/build_web.
@@ -33,7 +36,7 @@ from playwright.sync_api import Browser
 WASM_DIST = REPOSITORY / "wasm" / "dist"
 OURS = ("index.js", "worker.js", "capture.js", "playback.js")
 BLOCK_S = 0.020
-PARTS = ("boot", "graph", "paced", "loop", "cycles", "size")
+PARTS = ("boot", "graph", "paced", "loop", "cycles", "workers", "size")
 
 
 def boot(report: Report, chromium: Browser, site: browser.Site, rounds: int) -> None:
@@ -170,6 +173,39 @@ def cycles(report: Report, chromium: Browser, site: browser.Site) -> None:
     report.claim("workers", found[-1]["workers"], at_most=1)
 
 
+def workers(report: Report, chromium: Browser, site: browser.Site, rounds: int) -> None:
+    trips: dict[str, list[float]] = {}
+    ends: dict[str, list[float]] = {}
+    with browser.page(chromium, site) as page:
+        links = page.evaluate("workers.links(3000)")
+        trips["two workers, transferred, µs"] = links["transferred"]
+        trips["two workers, shared memory, µs"] = links["shared"]
+    for name, executor in (("in a worker", "process"), ("inline", "inline")):
+        with browser.page(chromium, site) as page:
+            answer = page.evaluate("e => workers.roundTrips(e, 3000)", executor)
+        trips[f"page to node and back, {name}, µs"] = [1000 * ms for ms in answer["ms"]]
+        report.body[f"calls {name}"] = {"p50_us": answer["p50"], "p99_us": answer["p99"]}
+        print(f"calls of the node, {name}: p50 {answer['p50']:.0f} µs, p99 {answer['p99']:.0f} µs")
+    for _ in range(rounds):
+        with browser.page(chromium, site) as page:
+            for name, ms in page.evaluate("workers.starts()").items():
+                ends.setdefault(f"start, {name}, ms", []).append(ms)
+    for name, spare in (("with a spare", True), ("without", False)):
+        with browser.page(chromium, site) as page:
+            answer = page.evaluate("([n, s]) => workers.restarts(n, s)", [rounds, spare])
+        ends[f"death told, {name}, ms"] = answer["told"]
+        ends[f"output again, {name}, ms"] = answer["output"]
+    found = {name: spread(values) for name, values in {**trips, **ends}.items()}
+    report.table(
+        ["workers", "n", "p50", "p99", "max"],
+        [
+            [name, f"{each['n']:.0f}", *(f"{each[key]:.1f}" for key in ("p50", "p99", "max"))]
+            for name, each in found.items()
+        ],
+    )
+    report.body["workers"] = found
+
+
 def mib(size: float) -> str:
     return f"{size / 2**20:.1f}"
 
@@ -212,6 +248,8 @@ def main() -> int:
             paced(report, chromium, site, options.blocks)
         if "cycles" in parts:
             cycles(report, chromium, site)
+        if "workers" in parts:
+            workers(report, chromium, site, options.rounds)
         if "loop" in parts:
             loop(report, chromium, site, options.minutes)
     return report.end(options.json)

@@ -44,7 +44,8 @@ def build() -> None:
     subprocess.run([*bundle, *options], cwd=WASM, check=True)
     for file in source.glob("*.html"):
         shutil.copy(file, BUILD)
-    shutil.copy(source / "bare.js", BUILD)
+    for name in ("bare.js", "links.js"):
+        shutil.copy(source / name, BUILD)
     for name in ("worker.js", "capture.js", "playback.js"):
         shutil.copy(WASM / "dist" / name, BUILD)
     shutil.copytree(WASM / "dist" / "assets", BUILD / "assets")

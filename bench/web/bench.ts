@@ -7,6 +7,7 @@ import { createLink } from "../../wasm/src/links.ts";
 import type { Metrics } from "../../wasm/src/protocol.generated.ts";
 import { Remote } from "../../wasm/src/remote.ts";
 import { DIRECT, PASS, dspGraph } from "./graphs.ts";
+import { links, restarts, roundTrips, starts } from "./workers.ts";
 
 const PYODIDE = new URL("/pyodide/", location.href).href;
 const OPTIONS = { pyodideUrl: PYODIDE, baseUrl: "/bench/assets/" };
@@ -229,4 +230,11 @@ async function cycles(): Promise<{ run(count: number): Promise<void>; memory(): 
   };
 }
 
-Object.assign(window, { cycles, bootBare, bootOurs, unpaced, direct, paced, loop, ready: true });
+const workers = {
+  links,
+  roundTrips: (executor: string, blocks: number) => roundTrips(executor, blocks, OPTIONS),
+  starts: () => starts(OPTIONS),
+  restarts: (rounds: number, spare: boolean) => restarts(rounds, spare, OPTIONS),
+};
+
+Object.assign(window, { cycles, bootBare, bootOurs, unpaced, direct, paced, loop, workers, ready: true });
