@@ -11,7 +11,7 @@ export interface NodeScope {
 }
 
 /** Become a worker of nodes; what is told before Python is there waits. */
-export async function hostNodes(scope: NodeScope, options: NodeBoot): Promise<void> {
+export async function hostNodes(scope: NodeScope, options: NodeBoot, start = boot): Promise<void> {
   const waiting: { text: string; frame?: Uint8Array }[] = [];
   let receive: Receive | undefined;
   const say = (text: string, frame?: Uint8Array): void => {
@@ -39,7 +39,7 @@ export async function hostNodes(scope: NodeScope, options: NodeBoot): Promise<vo
   scope.postMessage({ type: "booted" });
   let phase = "";
   try {
-    const runtime = await boot(
+    const runtime = await start(
       {
         ...options, expected: {}, interrupt: null,
         print: (text, isError) => say(lineOf(text, isError ? "err" : "out")),

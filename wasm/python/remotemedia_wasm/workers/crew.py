@@ -192,5 +192,7 @@ class Crew:
         packages = {name for node in nodes for name in (*node.cls.requires, *node.spec.python_deps)}
         is_own = any(not node.cls.__module__.startswith("remotemedia.") for node in nodes)
         source, installs = page_source.brought() if is_own else ("", ())
+        if installs:
+            packages.add("micropip")
         environment = sorted(worker.options.env.items())
         return m.Setup(tuple(sorted(packages)), tuple(environment), installs, source)

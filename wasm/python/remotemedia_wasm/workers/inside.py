@@ -73,7 +73,13 @@ class Inside:
             if told.source:
                 page_source.run_source(told.source)
         except Exception as error:
-            self._say(m.Ready(to_fault("", "", error)), None)
+            ours = error
+            if not isinstance(error, RemoteMediaError):
+                ours = NodeError(
+                    f"what the page has brought raised {type(error).__name__}: {error}"
+                )
+                ours.__cause__ = error
+            self._say(m.Ready(to_fault("", "", ours)), None)
             return
         self._say(m.Ready(), None)
         held, self._held = self._held or [], None

@@ -336,9 +336,7 @@ class NodeWorker:
         self._watch.begin(self._is_busy)
 
     def _is_busy(self) -> bool:
-        return bool(self._ending) or any(
-            call.is_sent and call.told.work != "produce" for call in self._calls.values()
-        )
+        return bool(self._ending) or any(call.is_sent for call in self._calls.values())
 
     def _cut(self, call: WorkerCall) -> None:
         """Nobody waits for a call any more."""
