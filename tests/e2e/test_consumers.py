@@ -81,7 +81,8 @@ def test_an_app_that_vite_built(
         asked = look(context, f"{site.address}/index.html", link)
         assert not [path for path in asked if path.startswith("data:")]
         wheels = [path for path in site.requests if ".whl" in path and "/assets/" in path]
-        assert len(wheels) == 3  # ours, msgspec and PyYAML, which the bundler has found and copied
+        # Ours, that for nodes in workers, msgspec and PyYAML: the bundler has found and copied them.
+        assert len(wheels) == 4
 
 
 @pytest.mark.parametrize("link", [SHARED, TRANSFERRED])

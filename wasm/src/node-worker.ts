@@ -42,7 +42,11 @@ export async function hostNodes(scope: NodeScope, options: NodeBoot, start = boo
     const runtime = await start(
       {
         ...options, expected: {}, interrupt: null,
-        print: (text, isError) => say(lineOf(text, isError ? "err" : "out")),
+        print: (text, isError) => {
+          if (isError) console.warn(text);
+          else console.log(text);
+          say(lineOf(text, isError ? "err" : "out"));
+        },
       },
       ({ message }) => {
         if (message !== phase) say(lineOf((phase = message), "progress"));

@@ -19,7 +19,7 @@ from remotemedia_wasm.workers import messages as m
 from remotemedia_wasm.workers.ends import Launch
 from remotemedia_wasm.workers.node_worker import NodeWorker
 from remotemedia_wasm.workers.proxy import proxy_class
-from remotemedia_wasm.workers.running import RunningWorker, logger
+from remotemedia_wasm.workers.running import RunningWorker
 
 CLOSE_SHARE = 0.6  # of the close time-out, after which workers are ended without being asked
 REFILL_US = 500_000  # from when a spare was taken, so that its successor does not slow it down
@@ -123,14 +123,10 @@ class Crew:
     # -- what workers ask for ----------------------------------------------------------------
 
     def take(self, worker: NodeWorker) -> RunningWorker:
-        """A worker that runs: the spare if one is ready, else a new one."""
+        """A worker that runs: the spare if there is one, else a new one."""
         setup = self._setup(worker)
-        name = ", ".join(worker.nodes)
-        spare = self._spares.pop(setup, None)
-        if spare is not None:  # if it still boots, it is ahead of a new one all the same
-            spare.name = name
-            return spare
-        return RunningWorker(self._launch, setup, name)
+        # If a spare still boots, it is ahead of a new one all the same.
+        return self._spares.pop(setup, None) or RunningWorker(self._launch, setup)
 
     def keep_spare(self, worker: NodeWorker) -> None:
         """Keep a worker ready that could take the place of this one."""
@@ -147,14 +143,14 @@ class Crew:
 
     def _refill(self, setup: m.Setup) -> None:
         del self._refills[setup]
-        self._spares[setup] = spare = RunningWorker(self._launch, setup, "spare")
+        self._spares[setup] = spare = RunningWorker(self._launch, setup)
         spare.on_ended = lambda _: self._lost(setup, spare)
 
     def _lost(self, setup: m.Setup, spare: RunningWorker) -> None:
         """A spare has died; the next is made when one is needed."""
         if self._spares.get(setup) is spare:
             del self._spares[setup]
-        logger.warning("a spare %s", spare.ended)
+        self._around.hooks.told("progress", f"a spare worker {spare.ended}", "", "")
 
     def limit_of(self, node_id: str) -> int:
         """How many calls of a node may run at once."""

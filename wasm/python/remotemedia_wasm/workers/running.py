@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +12,6 @@ from remotemedia_wasm.workers.ends import Launch
 from remotemedia_wasm.workers.faults import from_fault
 
 LAST_LINES = 40  # a crash with its traceback is some thirty
-_LEVELS = {"out": logging.INFO, "err": logging.WARNING}
-
-logger = logging.getLogger("remotemedia.worker")
 
 
 class RunningWorker:
@@ -27,13 +23,9 @@ class RunningWorker:
         Starts it.
     setup : Setup
         What is in it.
-    name : str
-        In front of what it writes; may be set.
 
     Attributes
     ----------
-    is_ready : bool
-        Whether it is set up.
     ended : str or None
         How it has ended, in words that have it as their subject.
     on_said : callable or None
@@ -42,9 +34,7 @@ class RunningWorker:
         Told of its end, however it came about, but for `terminate`.
     """
 
-    def __init__(self, launch: Launch, setup: m.Setup, name: str) -> None:
-        self.name = name
-        self.is_ready = False
+    def __init__(self, launch: Launch, setup: m.Setup) -> None:
         self.ended: str | None = None
         self.on_said: Callable[[m.Said, Any], None] | None = None
         self.on_ended: Callable[[RunningWorker], None] | None = None
@@ -91,24 +81,17 @@ class RunningWorker:
             return
         said = m.read_said(text)
         if isinstance(said, m.Line):
-            self._take_line(said)
+            if said.kind != "progress":
+                self._lines.append(said.text)
         elif isinstance(said, m.Ready) and said.fault is not None:
             self._end.terminate()
             self._die(f"cannot be set up: {from_fault(said.fault).message}")
             return
-        elif isinstance(said, m.Ready):
-            self.is_ready = True
         if self.on_said is not None:
             self.on_said(said, frame)
-
-    def _take_line(self, line: m.Line) -> None:
-        if line.kind != "progress":
-            self._lines.append(line.text)
-            logger.log(_LEVELS[line.kind], "%s: %s", self.name, line.text)
 
     def _die(self, why: str) -> None:
         if self.ended is None:
             self.ended = why
-            self.is_ready = False
             if self.on_ended is not None:
                 self.on_ended(self)
