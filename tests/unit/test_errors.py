@@ -7,6 +7,7 @@ import pytest
 from remotemedia import errors
 from remotemedia.errors import (
     CapsSyntaxError,
+    DataError,
     ManifestError,
     NodeError,
     Problem,
@@ -14,6 +15,7 @@ from remotemedia.errors import (
     WireError,
     format_path,
     nearest,
+    rebuilt,
 )
 
 
@@ -154,3 +156,16 @@ def test_nearest_looks_at_4096_candidates_at_most():
 
     assert nearest("zzzz", names()) == ""
     assert nearest("gain", [*["-"] * 4096, "gain"]) == ""
+
+
+def test_an_error_is_rebuilt_as_what_it_was():
+    error = rebuilt("data", "too long", "n", "in", "Traceback: there")
+    assert type(error) is DataError
+    assert (str(error), error.code, error.node, error.port) == ("too long", "data", "n", "in")
+    assert str(error.__cause__) == "\nTraceback: there"
+
+
+@pytest.mark.parametrize("code", ["caps_syntax", "node_hung"])  # wants more; is not known here
+def test_one_that_cannot_be_rebuilt_keeps_its_code(code):
+    error = rebuilt(code, "no", None, None, "")
+    assert (type(error), error.code) == (NodeError, code)

@@ -307,3 +307,12 @@ def test_a_worker_is_a_process():
     made = placed(("a", "Sync", "worker", None), executor="worker")
     assert made.placements["a"].executor == "process"
     assert made.placements["a"].part == "a"
+
+
+def test_a_worker_is_a_process_in_another_word():
+    spec = NodeSpec(id="w", node_type="PassThrough", executor="worker")
+    graph = Graph.build(Manifest(nodes=(spec,)))
+    for in_parts, part in ((lambda _: True, "w"), (lambda _: False, "")):
+        placement = compile_plan(graph, in_parts=in_parts).placements["w"]
+        assert (placement.executor, placement.part) == ("process", part)
+        assert placement.is_async is not bool(part)

@@ -73,8 +73,13 @@ export async function data() {
   const sent = [
     web.audio(new Float32Array([0, 0.25, -1]), 48_000),
     web.text("ä"),
-    { type: "json", value: { a: [1, null, "b"] } },
-    { type: "binary", content: new Uint8Array([0, 255]) },
+    web.json({ a: [1, null, "b"] }),
+    web.binary(new Uint8Array([0, 255]), "application/x-mine"),
+    web.tensor(new Float64Array([1, -2, 3, 0.5]), [2, 2]),
+    web.image(new Uint8Array(12), "RAW", { width: 2, height: 2, pixelFormat: "RGB24" }),
+    web.video(new Uint8Array(12), 2, 2),
+    web.control("Mine", { a: 1 }),
+    web.file("a.wav"),
   ];
   const answers = {};
   for (const executor of ["inline", "process"]) {
@@ -90,6 +95,7 @@ export async function data() {
     await reading;
     const nodes = (await pipeline.metrics()).nodes.map(({ node, count, errors }) => [node, count, errors]);
     await pipeline.close();
+    found.sort((a, b) => a.sequence - b.sequence); // control goes ahead
     answers[executor] = { workers, nodes, found: JSON.stringify(found, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value)) };
   }
   await gone();
