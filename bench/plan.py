@@ -270,7 +270,7 @@ def native(options: argparse.Namespace) -> int:
         if options.peers:
             peers = {
                 name: stack.enter_context(Peer(name, python, repr(float(gains.FACTOR))))
-                for name, python in environments().items()
+                for name, python in environments("pipecat", "gstreamer", "streamz").items()
             }
         check_same_work(peers.values())
         known = versions("numpy", "msgspec")

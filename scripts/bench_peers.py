@@ -1,7 +1,10 @@
-"""Installs the systems that bench/plan.py compares with; prints {peer: its Python} as JSON.
+"""Installs the systems that benchmarks compare with; prints {peer: its Python} as JSON.
 
-pipecat and streamz each get an environment of their own in the cache, with pinned versions.
-GStreamer's Python binding works only with the system's Python, so it comes as Debian packages.
+    scripts/bench_peers.py [NAME...]    such as: dora ray; default: all
+
+pipecat, streamz, dora-rs and Ray each get an environment of their own in the cache, with pinned
+versions. GStreamer's Python binding works only with the system's Python, so it comes as Debian
+packages.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from pathlib import Path
 
 from artefacts import REPOSITORY, ArtefactError, appearing, cache_folder, fingerprint, run
 
-FROM_REGISTRY = ["pipecat", "streamz"]
+FROM_REGISTRY = ["pipecat", "streamz", "dora", "ray"]
 DEBIAN_PACKAGES = [
     *("python3-gi", "gir1.2-gstreamer-1.0", "gir1.2-gst-plugins-base-1.0"),
     *("gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
@@ -61,9 +64,14 @@ def gstreamer() -> Path:
 
 
 if __name__ == "__main__":
+    known = [*FROM_REGISTRY, "gstreamer"]
+    wanted = sys.argv[1:] or known
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"scripts/bench_peers.py: no peer {', '.join(unknown)}; there are: {known}")
     try:
-        pythons = {name: from_registry(name) for name in FROM_REGISTRY}
-        pythons["gstreamer"] = gstreamer()
+        pythons = {name: from_registry(name) for name in FROM_REGISTRY if name in wanted}
+        if "gstreamer" in wanted:
+            pythons["gstreamer"] = gstreamer()
     except (ArtefactError, OSError) as problem:
         sys.exit(f"scripts/bench_peers.py: {problem}")
     print(json.dumps({name: str(python) for name, python in pythons.items()}))

@@ -12,17 +12,18 @@ from typing import Any, Self
 from harness.report import REPOSITORY
 
 PEERS = REPOSITORY / "bench" / "peers"
+TIME_TO_END_S = 30
 
 
-def environments() -> dict[str, Path]:
-    """The Python of each peer, installed if it is not there yet.
+def environments(*names: str) -> dict[str, Path]:
+    """The Python of each of these peers, installed if it is not there yet.
 
     Raises
     ------
     CalledProcessError
         One cannot be installed; the reason was printed.
     """
-    command = [sys.executable, REPOSITORY / "scripts" / "bench_peers.py"]
+    command = [sys.executable, REPOSITORY / "scripts" / "bench_peers.py", *names]
     found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return {name: Path(python) for name, python in json.loads(found).items()}
 
@@ -61,8 +62,11 @@ class Peer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        try:  # its stdin ends, so it ends what it has started, and itself
+            self._process.communicate(timeout=TIME_TO_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
     def ask(self, work: str, chunks: int) -> Any:
         """Have it work: the seconds that all chunks took, or those of each."""
