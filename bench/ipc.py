@@ -2,13 +2,13 @@
 
 The floor is iceoryx2 as one would write it by hand: its shared memory, and its event to wake the
 other side with `timed_wait`. Our topics, of either kind, wake with a bell: bare (samples written by
-numpy, one read), and with packets (encoded into the loan, decoded from the view). Each in three
-ways: both sides wait in one call, as a process does that has nothing else to do; in asyncio's loop;
-or in ours, which is asyncio's but answers bells while it waits (`bells`). All take turns in one
-run; each has a process of its own at the other end, which sleeps while it is not its turn. Only one
-side works at a time, and both have the same core: the scheduler's choice, which changes, is worth
-more than what is compared. So is where a process happens to lie in memory: one pair of processes in
-four takes 14 µs longer all its life, whatever its way. So each way has several pairs, one after the
+numpy, one read), and with packets (in envelopes, as sessions send them). Each in three ways: both
+sides wait in one call, as a process does that has nothing else to do; in asyncio's loop; or in
+ours, which is asyncio's but answers bells while it waits (`bells`). All take turns in one run; each
+has a process of its own at the other end, which sleeps while it is not its turn. Only one side
+works at a time, and both have the same core: the scheduler's choice, which changes, is worth more
+than what is compared. So is where a process happens to lie in memory: one pair of processes in four
+takes 14 µs longer all its life, whatever its way. So each way has several pairs, one after the
 other, and ratios are of medians over all; the quartiles of the ratios of rounds are beside them.
 
 One way: as many as go, with 16 messages under way. What is written is always the same, so it lies

@@ -22,8 +22,8 @@ import iceoryx2 as iox
 import msgspec
 import numpy as np
 
-from remotemedia import wire
 from remotemedia.data import Audio, Packet
+from remotemedia_native.process import envelope
 from remotemedia_native.shm import kinds
 from remotemedia_native.shm.base import Topic, TopicSpec
 from remotemedia_native.shm.bell import Bell
@@ -32,6 +32,7 @@ from remotemedia_native.shm.loop import BellLoop, add_bell, remove_bell
 MESSAGES, BORROWED = 16, 4
 PR_SET_PDEATHSIG = 1
 RATE = 48_000
+PLACES = [("n", "out")]
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class Way(msgspec.Struct, frozen=True):
         Where both wait: in asyncio's loop (``asyncio``), in ours (``bells``), or in one call,
         `timed_wait` or `poll` (empty).
     packets : bool
-        Whether they send packets through the codec, else bare samples.
+        Whether they send packets in envelopes, as sessions do, else bare samples.
     answers_each : int
         The other end answers every so many messages.
     name : str
@@ -192,11 +193,8 @@ class Topics:
 
     def send(self) -> bool:
         if self._packets:
-            parts = wire.encode_parts(self._packet, "bench")
-            view = self._writer.loan(wire.parts_size(parts))
-            if view is None:
+            if not envelope.write(self._writer, 0, self._packet):
                 return False
-            wire.write_parts(parts, view)
         else:
             view = self._writer.loan(self._size)
             if view is None:
@@ -211,7 +209,7 @@ class Topics:
         if message is None:
             return None
         if self._packets:
-            _, _, packet = wire.decode(message.view)
+            packet = envelope.read(message.view, PLACES).packet
             return float(packet.data.samples[0, -1])
         return float(message.view.view(np.float32)[-1])
 
