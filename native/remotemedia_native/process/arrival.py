@@ -43,6 +43,8 @@ class Lane:
     ----------
     message : int
         Number of the message that is arriving.
+    memory : object
+        What keeps it in its topic: held until nobody has to be given it again.
     cut : int
         What is of an older generation is stale.
     reason : str
@@ -57,12 +59,15 @@ class Lane:
         "_count",
         "_first",
         "_gone",
+        "_inherited",
         "_mask",
+        "_memory",
         "_places",
         "_sender",
         "_words",
         "cut",
         "is_traced",
+        "memory",
         "message",
         "now",
         "number",
@@ -80,6 +85,7 @@ class Lane:
     ) -> None:
         self.number = number
         self.message = 0
+        self.memory: object = None
         self.cut = 0
         self.reason = "interrupt"
         self.is_traced = is_traced
@@ -93,6 +99,35 @@ class Lane:
         self._count = 0  # of what came into the queue
         self._gone = ledger.words[self._base + GONE]
         self._places: dict[int, int] = {}
+        self._memory: dict[int, object] = {}  # by the place of the entry
+        self._inherited: dict[int, int] = {}  # message to place
+
+    def inherit(self) -> None:
+        """Know what a predecessor has left to be taken in again."""
+        words = self._words
+        for place in range(self._first, self._first + 2 * self._mask + 2, 2):
+            if words[place]:
+                self._inherited[words[place + 1]] = place
+
+    def is_owed(self, message: int) -> bool:
+        """Whether a message that a predecessor had taken is to be taken in again."""
+        return message in self._inherited
+
+    def disown(self, message: int) -> None:
+        """It is not to be taken in again, after all."""
+        if self._inherited:
+            self.done(self._inherited.pop(message, 0))
+
+    def write_off(self) -> list[int]:
+        """What was to be taken in again is not there; gives the sequences of what is lost."""
+        words = self._words
+        lost = []
+        for place in self._inherited.values():
+            lost.append(words[place] >> 2)
+            words[place] = 0
+            self._drop()
+        self._inherited.clear()
+        return lost
 
     def bury(self, reason: str) -> None:
         """All that arrives is dropped, from now on."""
@@ -105,9 +140,10 @@ class Lane:
         boundary.dropped[reason] = boundary.dropped.get(reason, 0) + 1
         self._drop()
 
-    def begin(self, packet: Packet, message: int) -> None:
+    def begin(self, packet: Packet, message: int, memory: object) -> None:
         """A packet is worked on as it comes, without having been in the queue; till `done`."""
         words, base = self._words, self._base
+        self._memory[self.now] = memory
         words[base + NOW_MESSAGE] = message
         words[base + NOW] = packet.sequence << 2 | WORKING
         words[base + GONE] = self._gone = self._gone + 1
@@ -122,11 +158,19 @@ class Lane:
         """A packet is in the queue."""
         if self.is_traced:
             words = self._words
-            place = self._first + 2 * (self._count & self._mask)
-            self._count += 1
-            words[place + 1] = self.message
-            words[place] = packet.sequence << 2 | QUEUED
+            inherited = self._inherited.pop(self.message, 0) if self._inherited else 0
+            if inherited:
+                place = inherited
+            else:
+                place = self._first + 2 * (self._count & self._mask)
+                while words[place]:  # somebody is slow, or it is to be taken in again
+                    self._count += 1
+                    place = self._first + 2 * (self._count & self._mask)
+                self._count += 1
+                words[place + 1] = self.message
+                words[place] = packet.sequence << 2 | QUEUED
             self._places[id(packet)] = place
+            self._memory[place] = self.memory
 
     def taken(self, packet: Packet) -> int:
         """It is worked on now; gives its entry."""
@@ -148,6 +192,7 @@ class Lane:
         """Whoever worked on it is through with it."""
         if place:
             self._words[place] = 0
+            self._memory.pop(place, None)
 
     def _drop(self) -> None:
         words, base = self._words, self._base

@@ -47,6 +47,7 @@ class Outbox:
         self._waiting: list[Crossing] = []
         self._marks: deque[tuple[int, int, int, tuple[str, ...]]] = deque()
         self._timer: TimerHandle | None = None
+        self._is_finishing = False
 
     def open(self, writer: Writer) -> None:
         """Write to this end from now on."""
@@ -75,7 +76,14 @@ class Outbox:
         self.mark(END, route.number, *self.address(route))
 
     def finish(self) -> None:
-        """The client sends no more, to nobody."""
+        """The client sends no more, to nobody, once what waits on this side is on its way."""
+        self._is_finishing = True
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._is_finishing or any(each.route.is_entry for each in self._waiting):
+            return
+        self._is_finishing = False
         mask = sum(1 << reader for reader in self._readers.values())
         self.mark(FINISH, 0, mask, tuple(self._readers))
 
@@ -94,13 +102,16 @@ class Outbox:
         self._set_timer()
 
     def look(self) -> None:
-        """There may be room: let those go on who wait."""
+        """There may be room, or somebody new who reads: let those go on who wait."""
+        if self._writer is not None:
+            self._writer.refresh()
         if not (self._marks or self._waiting):
             return
         self._send_marks()
         for crossing in list(self._waiting):
             if crossing.go_on_sending():
                 self._waiting.remove(crossing)
+        self._finish()
 
     def close(self) -> None:
         """Let go."""

@@ -37,6 +37,19 @@ class Figures:
         self._routes = routes
         self._ledger = ledger
         self._before: dict[str, list[Counted]] = {}
+        self._closed: dict[int, int] = {}  # by lane: what was still under way
+
+    def close(self) -> None:
+        """All has ended: what is still on its way to a process is lost."""
+        words = self._ledger.words
+        for route in self._routes.routes:
+            for end in route.ends:
+                base = self._ledger.lane(end.lane)
+                left = words[base + SENT] - words[base + GONE]
+                if end.part != HERE and left > 0:
+                    self._closed[end.lane] = left
+                    words[base + GONE] += left
+                    words[base + DROPPED] += left
 
     def keep(self, part: str, counted: Counted | None) -> None:
         """A process has died that had counted this."""
@@ -107,6 +120,9 @@ class Figures:
         for each in told:
             for reason, count in each.dropped.items():
                 reasons[reason] = reasons.get(reason, 0) + count
+        closed = self._closed.get(end.lane, 0)
+        if closed:
+            reasons["close"] = reasons.get("close", 0) + closed
         unknown = gone - sum(reasons.values())
         if unknown > 0:
             reasons[DIED] = reasons.get(DIED, 0) + unknown

@@ -16,6 +16,10 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from remotemedia_native.process.messages import Held
 
 SENT, GONE, DROPPED, WAITING, ENDED, NOW, NOW_MESSAGE = range(7)
 TAKEN_IN = GONE  # of what counts the messages of a topic
@@ -111,13 +115,16 @@ class Ledger:
         """Whether its receiver knows that nothing more will come by a lane."""
         return bool(self.words[self.lane(lane) + ENDED])
 
-    def forget(self, lane: int) -> None:
-        """Nothing is held any more."""
+    def hold_only(self, lane: int, items: Sequence[Held]) -> None:
+        """These wait in the queue of a lane, and nothing else is held."""
         words = self.words
         first, size = self.entries(lane)
         words[self.lane(lane) + NOW] = 0
         for place in range(first, first + 2 * size, 2):
             words[place] = 0
+        for place, item in zip(range(first, first + 2 * size, 2), items, strict=False):
+            words[place + 1] = item.message
+            words[place] = item.sequence << 2 | QUEUED
 
     def told(self, part: int) -> int:
         """The word that counts the messages which a part was sent over its control socket.

@@ -52,6 +52,14 @@ class EdgeEntry(msgspec.Struct, frozen=True):
     queue: dict[str, object] | None
 
 
+class Held(msgspec.Struct, frozen=True):
+    """An item that a dead process had not begun, or is to begin again."""
+
+    message: int
+    lane: int
+    sequence: int
+
+
 class Again(msgspec.Struct, frozen=True):
     """What the heir of a dead process finds in a topic: what its predecessor had taken already.
 
@@ -59,12 +67,12 @@ class Again(msgspec.Struct, frozen=True):
     ----------
     taken : int
         Messages before this number were.
-    numbers : tuple of int
-        Those of them that it is to be given again.
+    held : tuple of Held
+        Those of them that it is to be given again, and in which lanes.
     """
 
     taken: int = 0
-    numbers: tuple[int, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 class Inlet(msgspec.Struct, frozen=True):
@@ -129,6 +137,10 @@ class Host(msgspec.Struct, frozen=True, tag="host"):
         Lanes by which nothing more will come.
     is_finished : bool
         Whether the client sends no more.
+    cuts : dict of str to int
+        By node: what goes there, or comes from there, and is of an older generation, is stale.
+    parts : int
+        How many there are.
     """
 
     part: str
@@ -153,9 +165,11 @@ class Host(msgspec.Struct, frozen=True, tag="host"):
     max_latency_ms: float | None
     close_timeout_us: int
     is_eager: bool
+    parts: int
     is_restart: bool = False
     ended: list[int] = []
     is_finished: bool = False
+    cuts: dict[str, int] = {}
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):

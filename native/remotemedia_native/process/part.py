@@ -80,6 +80,7 @@ class Part:
         self._task: asyncio.Task[None] | None = None
         self._steady: Any = None
         self._starting: Any = None
+        self._is_started_with: Part | None = None
 
     @property
     def restart(self) -> Restart:
@@ -338,9 +339,15 @@ class Part:
         session.look()  # all that it has sent before
         lost = session.take_stock(self)
         failed = how.code != 0
+        other, self._is_started_with = self._is_started_with, None
         session.died(self, error, lost)
         if all(future.done() for future in self._ended.values()):
             self.is_dead = True  # it had nothing more to do
+            session.end_routes(self)
+            return
+        if other is not None:
+            session.tell("restart", f"{error.headline}; it is started again now", self.members[0])
+            self._restart()
             return
         delay_us = self._restarts.after(failed)
         if delay_us is None:
@@ -356,7 +363,8 @@ class Part:
 
     def restart_with(self, other: Part) -> None:
         """End, and start again, because another part has died (``rest_for_one``)."""
-        if self.child is not None and not self.child.exited.done():
+        if self._is_started_with is None and self.child is not None and self.child.is_alive:
+            self._is_started_with = other
             self.child.kill(f"is started anew with {other.words}")
 
     def _restart(self) -> None:

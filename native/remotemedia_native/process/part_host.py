@@ -13,7 +13,12 @@ import msgspec
 from remotemedia.caps import Caps, parse_caps
 from remotemedia.clock import SystemClock
 from remotemedia.data import Packet
-from remotemedia.errors import NodeError, RemoteMediaError, UnavailableError
+from remotemedia.errors import (
+    NodeError,
+    ProcessDiedError,
+    RemoteMediaError,
+    UnavailableError,
+)
 from remotemedia.executors import Inline
 from remotemedia.manifest import Policy
 from remotemedia.node import Node, make_params
@@ -88,7 +93,7 @@ class Part:
         self._told = told
         self._ended = ended
         self._clock = SystemClock()
-        self._ledger = Ledger(fds[0], told.lanes, len(told.bells) - 1)
+        self._ledger = Ledger(fds[0], told.lanes, told.parts)
         width = (len(fds) - 1) // len(told.bells)
         self._bells = {
             part: Bell.from_fds(fds[1 + width * i : 1 + width * (i + 1)])
@@ -96,7 +101,12 @@ class Part:
         }
         self._others = Bells(self._bells)
         self._post = Post(
-            self._bells[told.part], self._others, control.poll, self._finished, _not_shown
+            self._bells[told.part],
+            self._others,
+            control.poll,
+            self._written_off,
+            self._finished,
+            _not_shown,
         )
         self._post.told, self._post.heard = self._ledger.words, 1  # this message
         self._post.told_word = self._ledger.told(told.number)
@@ -221,7 +231,9 @@ class Part:
                     if route.part == inlet.part and end.part == told.part:
                         queue = router.ending(route, end.node, end.port)
                         lane = router.arrive(queue, end.lane, inlet.part)
+                        lane.inherit()
                         destination = inflow.destination(route.number)
+                        lane.cut = max(told.cuts.get(queue.node, 0), told.cuts.get(end.node, 0))
                         destination.add(queue, lane, end.is_lossless)
                         destination.shortcut = None
                         unit = router.unit_of(end.node)
@@ -273,9 +285,25 @@ class Part:
             self._router.finish()
         self._post.start()
         self._router.start()
+        for inlet in self._told.inlets:  # who waits, or has to give something again, looks now
+            self._others.ring(inlet.part)
         self._run(self._report())
 
     # -- at work -----------------------------------------------------------------------------
+
+    def _written_off(self, lost: list[tuple[str, int]]) -> None:
+        """Items of a predecessor are not there any more."""
+        for node_id, sequence in lost:
+            if self._router is not None:
+                self._failed(
+                    self._router.steps[node_id],
+                    ProcessDiedError(
+                        "an item is lost that waited in a process which has died: its memory was "
+                        "needed for others",
+                        node=node_id,
+                    ),
+                    sequence,
+                )
 
     def _finished(self) -> None:
         if self._router is not None:

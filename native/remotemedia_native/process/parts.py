@@ -37,16 +37,17 @@ from remotemedia_native.process.names import prefix
 from remotemedia_native.process.part import ENTRY, Part
 from remotemedia_native.process.post import Inflow, Post, set_cuts
 from remotemedia_native.process.remote import RemoteNode, RemoteUnit
-from remotemedia_native.process.routes import CLIENT, HERE, Routes, find_routes
+from remotemedia_native.process.routes import CLIENT, HERE, WORKED_ON, Routes, find_routes
 from remotemedia_native.process.spares import Key, Spares
 from remotemedia_native.process.stock import Lost, take_stock
 from remotemedia_native.process.watch import Watch
 from remotemedia_native.shm import kinds
 from remotemedia_native.shm.base import Topic, TopicSpec
 from remotemedia_native.shm.bell import Bell
+from remotemedia_native.shm.loop import add_bell, remove_bell
 
 SLOTS = 64  # messages of a topic under way and borrowed, at least
-MAX_SLOTS = 1024
+MAX_SLOTS = 8192
 MIB = 2**20
 SPARES_AFTER_S = 1.0  # from the start: short sessions need none, and others have what to do first
 
@@ -71,6 +72,7 @@ class ProcessParts:
         self.clock: Clock = around.clock
         self.close_timeout_s = around.close_timeout_us / 1e6
         self.generation = 0
+        self._cuts: dict[str, int] = {}
         self._around = around
         self._hooks = around.hooks
         members = {
@@ -193,6 +195,7 @@ class ProcessParts:
     def drop(self, nodes: Set[str], generation: int) -> None:
         """What is in flight in these nodes is stale from now on."""
         self.generation = generation
+        self._cuts.update(dict.fromkeys(nodes, generation))
         set_cuts(
             list(self._inflows.values()),
             generation,
@@ -231,7 +234,12 @@ class ProcessParts:
         self._prefix = prefix()
         self._bells.update({name: Bell() for name in (HERE, *self.parts)})
         self._post = post = Post(
-            self._bells[HERE], self._others, lambda: None, lambda: None, self._shown
+            self._bells[HERE],
+            self._others,
+            lambda: None,
+            lambda lost: None,
+            lambda: None,
+            self._shown,
         )
         self._spares = Spares()
         kind = kinds.best()
@@ -251,21 +259,24 @@ class ProcessParts:
             part.begin()
 
     def _make_topic(self, kind: str, writer: str, reader: str) -> None:
-        capacity = sum(
-            end.capacity
-            for route in self.routes.routes
-            for end in route.ends
-            if route.part == writer and reader in (HERE, end.part)
-        )
-        readers = len(self.routes.readers(writer)) if writer != HERE else 1
+        readers = self.routes.readers(writer) if writer != HERE else [reader]
+        capacity = dict.fromkeys(readers, 0)
+        for route in self.routes.routes:
+            for end in route.ends:
+                if route.part == writer and end.part in capacity:
+                    capacity[end.part] += end.capacity
+        # An heir is given what its predecessor had borrowed: so all that waits may be borrowed.
+        waiting = max((count for each, count in capacity.items() if each != HERE), default=0)
+        borrowed = max(SLOTS // 2, waiting + WORKED_ON)
+        messages = max(sum(capacity.values()), len(readers) * borrowed) + SLOTS + MAX_AHEAD
         name = writer or reader
         direction = "output" if writer else "input"
         spec = TopicSpec(
             kind,
             f"{self._prefix}_{_safe(name)}_{direction}",
-            readers=readers,
-            messages=min(MAX_SLOTS, SLOTS + capacity + MAX_AHEAD),
-            borrowed=SLOTS // 2,
+            readers=len(readers),
+            messages=min(MAX_SLOTS, messages),
+            borrowed=borrowed,
             max_size=round(self._options(name).max_message_mb * MIB),
         )
         self._topics[writer, reader] = kinds.find(kind).make(spec)
@@ -307,6 +318,8 @@ class ProcessParts:
         plan, around, name = self.plan, self._around, part.name
         here = frozenset(part.members)
         again = part.again if is_restart else {}
+        known = {HERE, name, *self._writers(name), *self.routes.readers(name)}
+        bells = [each for each in self._bells if each in known]
         host = m.Host(
             part=name,
             session=self._prefix,
@@ -336,13 +349,14 @@ class ProcessParts:
                 for writer in self._writers(name)
             ],
             outlet=self._topics[name, HERE].spec,
-            bells=list(self._bells),
+            bells=bells,
             generation=self.generation,
             policy=msgspec.to_builtins(around.policy),
             live=sorted(live_nodes(plan)),
             max_latency_ms=around.max_latency_ms,
             close_timeout_us=around.close_timeout_us,
             is_eager=not self._is_discovering(),
+            parts=len(self.parts),
             is_restart=is_restart,
             ended=[
                 end.lane
@@ -350,9 +364,10 @@ class ProcessParts:
                 for end in route.ends
                 if end.part == name and self._ledger.has_ended(end.lane)
             ],
+            cuts=self._cuts,
             is_finished=self._ledger.has_ended(self._inlet_lanes[HERE, name]),
         )
-        fds = [self._ledger.fd, *(fd for bell in self._bells.values() for fd in bell.fds)]
+        fds = [self._ledger.fd, *(fd for each in bells for fd in self._bells[each].fds)]
         return host, fds
 
     def _entry(self, node_id: str) -> m.NodeEntry:
@@ -395,9 +410,13 @@ class ProcessParts:
         for topic in self._topics.values():
             topic.close()
         self._topics.clear()
+        for part in self.parts.values():
+            if part.is_dead and part.name in self._bells:
+                remove_bell(asyncio.get_running_loop(), self._bells[part.name])
         for bell in self._bells.values():
             bell.close()
         self._bells.clear()
+        self._figures.close()
         self._ledger.close()
 
     # -- what parts tell ---------------------------------------------------------------------
@@ -466,7 +485,7 @@ class ProcessParts:
         )
         part.again = again
         for writer, each in again.items():
-            resume = min(each.numbers, default=each.taken)
+            resume = min((item.message for item in each.held), default=each.taken)
             topic = self._topic(writer, part.name)
             topic.forget_reader(self._reader(writer, part.name), min(resume, each.taken))
         self._topics[part.name, HERE].forget_writer()
@@ -512,16 +531,18 @@ class ProcessParts:
                 for end in route.ends:
                     if route.part == writer and end.part == part.name:
                         lane = Lane(self._ledger, end.lane, writer, self._others, is_traced=False)
+                        lane.inherit()
                         lane.bury(DIED)
                         queue = ArrivalBoundary("", "", Inbox(), (end.node, end.port))
                         inflow.destination(route.number).add(queue, lane, end.is_lossless)
             self._buried.append(inflow)
             if self._post is not None:
                 self._post.inflows.append(inflow)
-        self._end_routes(part)
+        add_bell(asyncio.get_running_loop(), self._bells[part.name], self.look)
+        self.end_routes(part)
         self.look()
 
-    def _end_routes(self, part: Part) -> None:
+    def end_routes(self, part: Part) -> None:
         """Nothing more comes by the routes of a part that is dead."""
         for destination in self._inflows[part.name].destinations.values():
             destination.end()

@@ -51,20 +51,36 @@ class Destination:
         self.lanes.append(lane)
         self.is_lossless.append(is_lossless)
 
-    def take_in(self, packet: Packet, message: int) -> None:
-        """Put a packet into the queues, or past them."""
+    def take_in(self, packet: Packet, message: int, memory: object, is_again: bool) -> None:
+        """Put a packet into the queues, or past them.
+
+        Parameters
+        ----------
+        packet : Packet
+        message : int
+            Its number in the topic.
+        memory : object
+            What keeps it there.
+        is_again : bool
+            Whether a predecessor had taken it: then it is for those only that had not begun it.
+        """
         shortcut = self.shortcut
-        if shortcut is not None and shortcut.takes(packet, message):
+        if shortcut is not None and not is_again and shortcut.takes(packet, message, memory):
             return
         for queue, lane, is_lossless in zip(self.queues, self.lanes, self.is_lossless, strict=True):
+            if is_again and not lane.is_owed(message):
+                continue
             if packet.generation < lane.cut:
+                lane.disown(message)
                 lane.refuse(lane.reason, queue)
                 continue
-            lane.message = message
+            lane.message, lane.memory = message, memory
             if is_lossless and packet.data.__class__ is not Control:
                 queue.force(packet)  # its sender has seen to it that there is room
             else:
+                lane.disown(message)  # it may be dropped, or merged with another
                 queue.offer(packet)
+            lane.memory = None
 
     def end(self) -> None:
         """No more will come."""
@@ -99,7 +115,7 @@ class Shortcut:
         self._step = step
         self._target = queue.target
 
-    def takes(self, packet: Packet, message: int) -> bool:
+    def takes(self, packet: Packet, message: int, memory: object) -> bool:
         """Work on a packet, if that can be done now."""
         unit, lane = self._unit, self._lane
         if not unit.is_free or packet.generation < lane.cut or packet.data.__class__ is Control:
@@ -109,7 +125,7 @@ class Shortcut:
         queue.delivered += 1
         if self._step is not None:
             self._step.direct += 1
-        lane.begin(packet, message)
+        lane.begin(packet, message, memory)
         if unit.work_now(self._target, packet):
             lane.done(lane.now)
         else:
@@ -140,7 +156,7 @@ class Inflow:
         self.destinations: dict[int, Destination] = {}
         self.places = places
         self.newest = again.taken if again is not None else 0
-        self._again = frozenset(again.numbers) if again is not None else frozenset()
+        self.is_owed = again is not None and bool(again.held)
         self.words: memoryview | None = None
         self.word = 0
 
@@ -167,9 +183,20 @@ class Inflow:
         """Where a route ends here."""
         return self.destinations.setdefault(route, Destination())
 
-    def wants(self, number: int) -> bool:
-        """Whether a message is not one that a predecessor was through with."""
-        return number >= self.newest or number in self._again
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether what is not there now will not come: iceoryx2 gives it when the writer looks."""
+        return self.reader is not None and self.reader.spec.kind == "ring"
+
+    def write_off(self) -> list[tuple[str, int]]:
+        """What was to be given again and is not there: node and sequence of each."""
+        self.is_owed = False
+        return [
+            (queue.target[0], sequence)
+            for destination in self.destinations.values()
+            for queue, lane in zip(destination.queues, destination.lanes, strict=True)
+            for sequence in lane.write_off()
+        ]
 
 
 class Post:
@@ -183,6 +210,8 @@ class Post:
         Those of others.
     listen : callable
         Called before a packet is taken in, when there is something to hear first.
+    written_off : callable
+        Told of what a predecessor had not begun, and that is not there to be taken in again.
     finished : callable
         Called when the client sends no more.
     tapped : callable
@@ -201,6 +230,7 @@ class Post:
         bell: Bell,
         bells: Bells,
         listen: Callable[[], None],
+        written_off: Callable[[list[tuple[str, int]]], None],
         finished: Callable[[], None],
         tapped: Callable[[int, Packet], None],
     ) -> None:
@@ -212,6 +242,7 @@ class Post:
         self.told_word = 0
         self.heard = 0
         self._listen = listen
+        self._written_off = written_off
         self._finished = finished
         self._tapped = tapped
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -260,23 +291,30 @@ class Post:
         for _ in range(AT_ONCE):
             message = take()
             if message is None:
+                if inflow.is_owed and inflow.has_seen_all:
+                    self._written_off(inflow.write_off())
                 return False
             if told is not None and told[told_word] != self.heard:
                 listen()
             number, view = message
-            if number < newest and not inflow.wants(number):
+            is_again = number < newest
+            if is_again and not inflow.is_owed:
                 continue
+            if inflow.is_owed and not is_again:
+                self._written_off(inflow.write_off())
             form, route, packet = read(view, places)
-            del view, message
+            del message
             if packet is None:
-                self._take_mark(form, route, inflow)
+                if not is_again:
+                    self._take_mark(form, route, inflow)
             else:
                 if form == TAPPED:
                     self._tapped(route, packet)
                 else:
-                    destinations[route].take_in(packet, number)
+                    destinations[route].take_in(packet, number, view, is_again)
                 del packet
-            if words is not None:
+            del view
+            if words is not None and not is_again:
                 words[word] = number + 1
             if perf_counter() - began > HOLD_S:
                 self.bells.ring_held()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from remotemedia.errors import SessionError
 from remotemedia.graph import Edge
 from remotemedia.manifest import Policy, Queue
 from remotemedia.plan import Plan
@@ -20,7 +21,7 @@ HERE = ""
 """The part that is the session itself."""
 CLIENT = "client"
 WORKED_ON = 64  # items that an entry of the ledger is kept for besides those that wait
-MAX_ROUTES = 65_536
+MAX_READERS = 63  # of a topic
 
 
 class End(msgspec.Struct, frozen=True):
@@ -135,7 +136,17 @@ class _Finder:
                     capacity = self._capacity(node_id)
                     end = End(part, node_id, port, self._lane(capacity, node_id), capacity)
                     self._add(HERE, node_id, port, [end], is_entry=True)
-        return Routes(tuple(self._routes), tuple(self._lanes), self._inner, self._inner_parts)
+        routes = Routes(tuple(self._routes), tuple(self._lanes), self._inner, self._inner_parts)
+        for part in self._plan.parts:
+            count = len(routes.readers(part))
+            if count > MAX_READERS:
+                node = self._plan.parts[part][0]
+                raise SessionError(
+                    f"what node {node!r} gives goes to {count} processes; one topic has at most "
+                    f"{MAX_READERS} readers: put several of those in one process_group",
+                    node=node,
+                )
+        return routes
 
     def _from_part(self, node_id: str, port: str, part: str) -> None:
         ends: list[End] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from remotemedia_native.process.ledger import DROPPED, GONE, TAKEN_IN, WORKING, Ledger
-from remotemedia_native.process.messages import Again, Inlet
+from remotemedia_native.process.messages import Again, Held, Inlet
 from remotemedia_native.process.routes import Routes
 
 
@@ -32,8 +32,8 @@ def take_stock(
 ) -> tuple[list[Lost], dict[str, Again]]:
     """What is lost, and what is to be given again of each topic that the part reads.
 
-    The counts are set right for an heir that counts on. To be called when nothing runs that
-    belongs to the part.
+    The counts are set right for an heir that counts on; what it is given again stays in the ledger,
+    should it die, too. To be called when nothing runs that belongs to the part.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def take_stock(
     again: dict[str, Again] = {}
     words = ledger.words
     for inlet in inlets:
-        numbers: list[int] = []
+        found: list[Held] = []
         taken = words[ledger.lane(inlet.lane) + TAKEN_IN]
         for route in routes.routes:
             if route.part != inlet.part:
@@ -58,18 +58,17 @@ def take_stock(
             for end in route.ends:
                 if end.part != part:
                     continue
-                base = ledger.lane(end.lane)
                 for sequence, stands_for, number in ledger.held(end.lane):
                     taken = max(taken, number + 1)  # if it died before it could say so
-                    if stands_for != WORKING:
-                        numbers.append(number)
-                    elif redeliver:
-                        numbers.append(number)
-                        words[base + GONE] -= 1
-                    else:
+                    if stands_for == WORKING and not redeliver:
                         lost.append(Lost(end.node, sequence, True))
-                ledger.forget(end.lane)
-        again[inlet.part] = Again(taken, tuple(sorted(set(numbers))))
+                        continue
+                    if stands_for == WORKING:
+                        words[ledger.lane(end.lane) + GONE] -= 1
+                    found.append(Held(number, end.lane, sequence))
+                ledger.hold_only(end.lane, [e for e in found if e.lane == end.lane])
+        words[ledger.lane(inlet.lane) + TAKEN_IN] = taken
+        again[inlet.part] = Again(taken, tuple(found))
     for name, lane in routes.inner.items():
         target = name.rpartition(">")[2].rpartition(":")[0]
         if routes.inner_parts[name] != part:
@@ -80,5 +79,5 @@ def take_stock(
             if stands_for != WORKING:
                 words[base + GONE] += 1
                 words[base + DROPPED] += 1
-        ledger.forget(lane)
+        ledger.hold_only(lane, [])
     return lost, again

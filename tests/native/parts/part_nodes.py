@@ -240,3 +240,39 @@ class Told(rm.Node):
 
     def process(self, audio: rm.Audio) -> rm.Text:
         return rm.Text(self._told)
+
+
+@rm.node("TestMortal")
+class Mortal(rm.Node):
+    """Text on; dies of "die", once per file; what comes after the first life may fail to open."""
+
+    class Params(rm.Params, frozen=True):
+        file: str
+        slow_ms: float = 0
+        bad_opens: int = 0
+
+    input_caps = "text"
+    output_caps = "text"
+
+    def open(self, ctx: rm.Context) -> None:
+        lives = Path(self.params.file)
+        with lives.open("a") as file:
+            file.write("open\n")
+        if 0 < len(lives.read_text().split()) - 1 <= self.params.bad_opens:
+            raise ValueError("not yet")
+
+    def process(self, text: rm.Text) -> rm.Text:
+        time.sleep(self.params.slow_ms / 1000)
+        if text.text == "die" and Path(self.params.file).read_text().split() == ["open"]:
+            os._exit(9)
+        return text
+
+    def finish(self) -> rm.Text:
+        return rm.Text("tail")
+
+
+@rm.node("TestMany", input_caps="text", output_caps="text")
+def many(text: rm.Text) -> Iterator[rm.Text]:
+    """A hundred for one."""
+    for number in range(100):
+        yield rm.Text(f"{text.text}.{number}")
