@@ -46,12 +46,21 @@ class Asset:
 
     @classmethod
     def of(cls, name: str, wheel: Path) -> Asset:
-        """The asset that a wheel becomes."""
-        return cls.packed_of(name, wheel.name, wheels.unpack(wheel))
-
-    @classmethod
-    def packed_of(cls, name: str, file: str, files: wheels.Files) -> Asset:
-        """The asset of these files."""
+        """The asset that a wheel becomes; ``workers``: what of ours only nodes in workers need."""
+        files, file = wheels.unpack(wheel), wheel.name
+        if name in ("remotemedia", "workers"):
+            files = {
+                path: python_source.slimmed(content, keep_classes=path.startswith(WITH_DOCSTRINGS))
+                if path.endswith(".py")
+                else content
+                for path, content in files.items()
+            }
+            workers = {path: files[path] for path in files if path.startswith(OF_WORKERS)}
+            if name == "workers":
+                files, file = workers, file.replace("-", "_workers-", 1)
+            else:  # its entry points name the other's, too
+                files = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
+                files = {path: files[path] for path in files if path not in workers}
         raw = wheels.pack(files, compress=False)
         return cls(name, f"{file}.xz", raw, wheels.xz(raw))
 
@@ -70,19 +79,11 @@ class Asset:
 
 def assets(ours: Path, pyodide: Path) -> list[Asset]:
     """All assets: our wheel, and those that it needs and Pyodide's own index has not."""
-    files = {
-        path: python_source.slimmed(content, keep_classes=path.startswith(WITH_DOCSTRINGS))
-        if path.endswith(".py")
-        else content
-        for path, content in wheels.unpack(ours).items()
-    }
-    workers = {path: files[path] for path in files if path.startswith(OF_WORKERS)}
-    page = wheels.keep(files, lambda path: not path.startswith(NOT_IN_A_PAGE))
     return [
-        Asset.packed_of("remotemedia", ours.name, {p: page[p] for p in page if p not in workers}),
+        Asset.of("remotemedia", ours),
         Asset.of("msgspec", only(pyodide, "msgspec-*.whl")),
         Asset.of("pyyaml", only(pyodide, "pyyaml-*.whl")),
-        Asset.packed_of("workers", ours.name.replace("-", "_workers-", 1), workers),
+        Asset.of("workers", ours),
     ]
 
 

@@ -181,6 +181,24 @@ def test_the_rest_of_the_core_does_without_what_is_left_out(web_assets, tmp_path
     subprocess.run([sys.executable, "-B", "-c", "import sys\n" + blocked + code], check=True)
 
 
+def test_what_nodes_in_workers_need_travels_apart(web_assets, wheels, tmp_path):
+    wheel = tmp_path / "remotemedia-1-py3-none-any.whl"
+    names = ["remotemedia/executors/restart.py", "remotemedia_wasm/workers/crew.py"]
+    info = "remotemedia-1.dist-info/entry_points.txt"
+    points = b"[remotemedia.executors]\nworker = remotemedia_wasm.workers.crew:Crew\n"
+    files = dict.fromkeys([*names, "remotemedia/__init__.py"], b"A = 1\n") | {info: points}
+    wheel.write_bytes(wheels.pack(files, compress=False))
+    found = {}
+    for name in ("remotemedia", "workers"):
+        asset = web_assets.Asset.of(name, wheel)
+        (tmp_path / name).write_bytes(asset.raw)
+        found[asset.file] = wheels.unpack(tmp_path / name)
+    page = found["remotemedia-1-py3-none-any.whl.xz"]
+    assert sorted(page) == [info, "remotemedia/__init__.py"]
+    assert page[info] == points  # else nothing would find it once it is there
+    assert sorted(found["remotemedia_workers-1-py3-none-any.whl.xz"]) == names
+
+
 PROGRAM = """
 import importlib, inspect, sys, traceback
 import numpy as np
