@@ -674,6 +674,12 @@ async def test_a_death_while_it_is_opened(workers: MemoryLaunch, clock: VirtualC
     assert workers.alive == []
 
 
+async def test_a_node_tells_how_far_it_is(workers: MemoryLaunch, clock: VirtualClock) -> None:
+    async with running(clock, manifest("s:TestOpensSlowly")) as run:
+        await sleep(clock, 1)
+        assert run.told("progress") == ["loading a model (50%)"]
+
+
 async def _open(clock: VirtualClock, graph: dict[str, Any]) -> None:
     async with running(clock, graph):
         pass
@@ -682,6 +688,7 @@ async def _open(clock: VirtualClock, graph: dict[str, Any]) -> None:
 @rm.node("TestOpensSlowly")
 class OpensSlowly(rm.Node):
     async def open(self, ctx: rm.Context) -> None:
+        ctx.progress("loading a model", 0.5)
         await sleep(ctx.clock, S)
 
     async def process(self, data: rm.Data) -> rm.Data:

@@ -250,7 +250,11 @@ class HostedNode:
         self._say(m.Closed(self._id, fault), None)
 
     def _context(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Context:
-        return Context(self._id, self._clock, _caps(inputs), _caps(outputs), self._set_timer)
+        ports = _caps(inputs), _caps(outputs)
+        return Context(self._id, self._clock, *ports, self._set_timer, self._progress)
+
+    def _progress(self, message: str, fraction: float | None = None) -> None:
+        self._say(m.Progress(self._id, message, fraction), None)
 
     def _set_timer(self, delay_us: int, token: str = "") -> SessionTimer:
         self._timers += 1

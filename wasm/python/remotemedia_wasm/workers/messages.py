@@ -193,6 +193,14 @@ class SetTimer(Message, frozen=True):
     token: str
 
 
+class Progress(Message, frozen=True):
+    """How far a node is with what takes long."""
+
+    node: str
+    text: str
+    fraction: float | None
+
+
 class CancelTimer(Message, frozen=True):
     """Do not wake it after all."""
 
@@ -227,7 +235,9 @@ class Line(Message, frozen=True):
     kind: Literal["out", "err", "progress"] = "out"
 
 
-Said = Ready | Opened | Item | Done | SetTimer | CancelTimer | Failed | Closed | Pong | Line
+Said = (
+    Ready | Opened | Item | Done | SetTimer | Progress | CancelTimer | Failed | Closed | Pong | Line
+)
 
 _encoder = msgspec.json.Encoder()
 _told: msgspec.json.Decoder[Told] = msgspec.json.Decoder(Told)

@@ -254,6 +254,10 @@ class NodeWorker:
         elif isinstance(said, m.SetTimer):
             if (node := self.nodes.get(said.node)) is not None:
                 node.set_timer(said)
+        elif isinstance(said, m.Progress):
+            node = self.nodes.get(said.node)
+            if node is not None and node.context is not None:
+                node.context.progress(said.text, said.fraction)
         elif isinstance(said, m.CancelTimer):
             if (node := self.nodes.get(said.node)) is not None:
                 node.cancel_timer(said.timer)
@@ -368,18 +372,18 @@ class NodeWorker:
         delay_us = self._restarts.after(failed=True)
         crew.fail(first, error)
         self._lose(error)
-        said = error.message.partition("\n")[0].removesuffix("; its last lines:")
         if delay_us is None:
-            self._give_up(error, said)
+            self._give_up(error)
             return
-        crew.tell("restart", f"{said}; it is started again in {delay_us / 1000:g} ms", first)
+        crew.tell(
+            "restart", f"{error.headline}; it is started again in {delay_us / 1000:g} ms", first
+        )
         crew.restart_behind(self)
         self._is_heir = True
         self._timers["restart"] = crew.clock.call_later(delay_us, self._launch)
 
     def _lose(self, error: ProcessDiedError) -> None:
         """What was being worked on is lost, or is given to an heir; a source begins anew."""
-        said = error.message.partition("\n")[0].removesuffix("; its last lines:")
         for number, call in list(self._calls.items()):
             if not call.is_sent or self.restart.redeliver or call.told.work == "produce":
                 call.begin_anew()
@@ -387,13 +391,14 @@ class NodeWorker:
             del self._calls[number]
             call.end(
                 ProcessDiedError(
-                    f"an item is lost that was being worked on: {said}", node=call.told.node
+                    f"an item is lost that was being worked on: {error.headline}",
+                    node=call.told.node,
                 )
             )
 
-    def _give_up(self, error: ProcessDiedError, said: str) -> None:
+    def _give_up(self, error: ProcessDiedError) -> None:
         self._verdict = ProcessDiedError(
-            f"{said}, and is not started again: {self._restarts.verdict}", node=error.node
+            f"{error.headline}, and is not started again: {self._restarts.verdict}", node=error.node
         )
         for call in self._calls.values():
             call.end(self._verdict)
@@ -401,7 +406,11 @@ class NodeWorker:
         self._fail_opening(self._verdict)
         if self.restart.when != "never":
             self._crew.broken(
-                ProcessDiedError(f"{error.message}\n{self._restarts.verdict}", node=error.node)
+                ProcessDiedError(
+                    f"{error.headline}; it {self._restarts.verdict}",
+                    node=error.node,
+                    last_lines=error.last_lines,
+                )
             )
 
     def _fail_opening(self, error: RemoteMediaError) -> None:

@@ -72,9 +72,7 @@ class RunningWorker:
         whose : str
             What it is, for people.
         """
-        last = [line for line in self._lines if line.strip()][-20:]
-        tail = "; its last lines:\n" + "\n".join(f"    {line}" for line in last) if last else ""
-        return ProcessDiedError(f"{whose} {self.ended}{tail}", node=node)
+        return ProcessDiedError(f"{whose} {self.ended}", node=node, last_lines=self._lines)
 
     def _hear(self, text: str, frame: Any) -> None:
         if self.ended is not None:
