@@ -28,7 +28,7 @@ async def change(session: Session, pipeline: Pipeline) -> None:
     check_unchanged(before, plan, shape)
     renewed, updated = _compare(before, plan)
     made = [node for node in plan.graph.order if node in renewed or node not in before.graph.nodes]
-    more = find_parts(session.around._replace(plan=plan), session.parts)
+    more = find_parts(session.around.with_plan(plan), session.parts)
     session.parts.update(more)
     for parts in more.values():
         await parts.start()

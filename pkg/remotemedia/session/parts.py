@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Set
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from copy import copy
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from remotemedia.clock import Clock
 from remotemedia.errors import SessionError, UnavailableError
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from remotemedia.session.unit import Hooks, Unit
 
 
-class Surroundings(NamedTuple):
+class Surroundings:
     """What whoever runs parts is told of the session.
 
-    Attributes
+    Parameters
     ----------
     plan : Plan
     hooks : Hooks
@@ -35,12 +36,28 @@ class Surroundings(NamedTuple):
     close_timeout_us : int
     """
 
-    plan: Plan
-    hooks: Hooks
-    clock: Clock
-    policy: Policy
-    max_latency_ms: float | None
-    close_timeout_us: int
+    # No NamedTuple: its fields would name a class that is known to type checkers only.
+    def __init__(
+        self,
+        plan: Plan,
+        hooks: Hooks,
+        clock: Clock,
+        policy: Policy,
+        max_latency_ms: float | None,
+        close_timeout_us: int,
+    ) -> None:
+        self.plan = plan
+        self.hooks = hooks
+        self.clock = clock
+        self.policy = policy
+        self.max_latency_ms = max_latency_ms
+        self.close_timeout_us = close_timeout_us
+
+    def with_plan(self, plan: Plan) -> Surroundings:
+        """The same, round another plan."""
+        changed = copy(self)
+        changed.plan = plan
+        return changed
 
 
 class Elsewhere(Protocol):
