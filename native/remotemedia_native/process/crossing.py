@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from remotemedia.data import Control, Packet
@@ -34,15 +34,15 @@ class Outbox:
 
     Parameters
     ----------
-    readers : mapping of part to int
-        The readers' numbers.
+    readers : sequence of str
+        The parts that read it; the place of each is its number.
     bells : Bells
         Wake them.
     """
 
-    def __init__(self, readers: Mapping[str, int], bells: Bells) -> None:
+    def __init__(self, readers: Sequence[str], bells: Bells) -> None:
         self._writer: Writer | None = None
-        self._readers = readers
+        self._readers = {part: number for number, part in enumerate(readers)}
         self.bells = bells
         self._waiting: list[Crossing] = []
         self._marks: deque[tuple[int, int, int, tuple[str, ...]]] = deque()
@@ -210,10 +210,7 @@ class Crossing(Boundary):
     @property
     def full(self) -> bool:
         """Whether a packet would have to wait."""
-        if self._senders or self._pending:
-            return self.overflow == "block"
-        words = self._words  # `_has_room` written out: on the way of every packet
-        return any(words[sent] - words[gone] >= capacity for sent, gone, capacity in self._lossless)
+        return self.overflow == "block" and self.is_filled
 
     @property
     def is_filled(self) -> bool:
@@ -222,16 +219,9 @@ class Crossing(Boundary):
 
     def offer(self, packet: Packet) -> bool:
         """Send the packet, or lose it as the overflow policy says; False if it has to wait."""
-        if packet.data.__class__ is Control:
-            if not self._has_room(MAX_AHEAD):
-                return self._refuse(packet)
-        elif self._senders or self._pending:
+        is_ahead = packet.data.__class__ is Control
+        if not self._has_room(MAX_AHEAD) if is_ahead else self.is_filled:
             return self._refuse(packet)
-        else:
-            words = self._words
-            for sent, gone, capacity in self._lossless:
-                if words[sent] - words[gone] >= capacity:
-                    return self._refuse(packet)
         self.entered += 1
         if not self._transmit(packet):
             if self.overflow == "block":

@@ -207,10 +207,6 @@ class Update(msgspec.Struct, frozen=True, tag="update"):
     params: dict[str, object]
 
 
-class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """To a process: say what you have counted."""
-
-
 class Close(msgspec.Struct, frozen=True, tag="close"):
     """To a process: close all nodes and end; answered by `Closed`."""
 
@@ -223,14 +219,6 @@ class Fault(msgspec.Struct, frozen=True):
     node: str | None
     port: str | None
     traceback: str
-
-
-class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """From a process: what it does while it gets ready."""
-
-    node: str
-    message: str
-    fraction: float | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -253,7 +241,6 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """From a process: it has made its nodes; or why it could not."""
 
     fault: Fault | None = None
-    missing: tuple[str, ...] = ()
 
 
 class Settled(msgspec.Struct, frozen=True, tag="settled"):
@@ -315,8 +302,8 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
     """From a process: all is closed."""
 
 
-Told = Host | Open | Start | Interrupt | SetState | Update | Ask | Close
-Said = Ready | Progress | Opened | Settled | Happened | Broken | Counted | Closed
+Told = Host | Open | Start | Interrupt | SetState | Update | Close
+Said = Ready | Opened | Settled | Happened | Broken | Counted | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_told = msgspec.msgpack.Decoder(Told).decode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,6 @@ from remotemedia_native.process.launch import ChildProcess
 
 if TYPE_CHECKING:
     from remotemedia_native.process.parts import ProcessParts
-
-_log = logging.getLogger("remotemedia.process")
 
 ENTRY = "remotemedia_native.process.part_host:host"
 KILL_SHARE = 0.6  # of the close time-out, after which a process is made to end
@@ -267,8 +264,6 @@ class Part:
                 self._could_not_open(from_fault(said.fault))
         elif isinstance(said, m.Opened):
             self._on_opened(said)
-        elif isinstance(said, m.Progress):
-            session.tell("progress", said.message, said.node)
         elif isinstance(said, m.Broken):
             session.broken(from_fault(said.fault))
         elif isinstance(said, m.Closed):

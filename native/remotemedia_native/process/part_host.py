@@ -41,13 +41,12 @@ from remotemedia_native.process.faults import to_fault
 from remotemedia_native.process.ledger import Ledger
 from remotemedia_native.process.part_router import Exits, PartRouter
 from remotemedia_native.process.post import Destination, Inflow, Post, Shortcut, set_cuts
-from remotemedia_native.process.routes import HERE
+from remotemedia_native.process.routes import readers_of
 from remotemedia_native.shm import kinds
 from remotemedia_native.shm.bell import Bell
 
 BEAT_S = 0.1  # between two signs of life
 COUNTS_S = 0.1  # between two reports of what was counted
-IDLE_BEATS = 10  # reports are given that often, at least, while something happens
 
 
 async def host(control: Control) -> None:
@@ -148,8 +147,6 @@ class Part:
             self._set_state(told)
         elif isinstance(told, m.Update):
             self._update(told)
-        elif isinstance(told, m.Ask):
-            self._count()
         elif isinstance(told, m.Close) and not self._is_closing:
             self._is_closing = True
             self._run(self._close())
@@ -194,14 +191,7 @@ class Part:
             )
             for inlet in told.inlets
         }
-        readers_of = sorted(
-            {end.part for route in told.routes if route.part == told.part for end in route.ends}
-            | {HERE}
-        )
-        outbox = Outbox(
-            {part: number for number, part in enumerate(readers_of)},
-            self._others,
-        )
+        outbox = Outbox(readers_of(told.routes, told.part), self._others)
         outbox.open(kinds.find(told.outlet.kind).open_writer(told.outlet))
         self._post.outboxes.append(outbox)
         routes = {(r.node, r.port): r for r in told.routes if r.part == told.part}
@@ -314,11 +304,7 @@ class Part:
         if router is None:
             self._say(m.Settled(told.generation))
             return
-        set_cuts(
-            self._post.inflows,
-            told.generation,
-            lambda queue: queue.node in nodes or queue.target[0] in nodes,
-        )
+        set_cuts(self._post.inflows, told.generation, nodes)
         router.drop(nodes, told.generation)
         self._run(self._settle(told.generation))
 
@@ -380,19 +366,10 @@ class Part:
             self._control.send(m.encode(said))
 
     def _failed(self, step: Step, error: BaseException, sequence: int) -> None:
-        self._happened(step, error, sequence, is_handled=False)
+        self._fail_node(step.id, step.node, error, sequence, is_handled=False)
 
     def _handled(self, step: Step, error: BaseException, sequence: int) -> None:
-        self._happened(step, error, sequence, is_handled=True)
-
-    def _happened(
-        self, step: Step, error: BaseException, sequence: int, *, is_handled: bool
-    ) -> None:
-        ours = node_error(step.id, type(step.node).__name__, error)
-        fault = to_fault(ours)
-        self._say(
-            m.Happened("error", step.id, ours.port or "", sequence, str(ours), fault, is_handled)
-        )
+        self._fail_node(step.id, step.node, error, sequence, is_handled=True)
 
     def _unsent(self, node_id: str, error: BaseException, sequence: int) -> None:
         if self._router is not None:
@@ -401,8 +378,14 @@ class Part:
             self._failed(step, error, sequence)
 
     def _on_node_failed(self, node_id: str, node: Node, error: Exception) -> None:
+        self._fail_node(node_id, node, error, 0, is_handled=True)
+
+    def _fail_node(
+        self, node_id: str, node: Node, error: BaseException, sequence: int, *, is_handled: bool
+    ) -> None:
         ours = node_error(node_id, type(node).__name__, error)
-        self._say(m.Happened("error", node_id, "", 0, str(ours), to_fault(ours), True))
+        port, fault = ours.port or "", to_fault(ours)
+        self._say(m.Happened("error", node_id, port, sequence, str(ours), fault, is_handled))
 
     def _broken(self, error: BaseException) -> None:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):

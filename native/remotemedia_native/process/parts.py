@@ -20,6 +20,7 @@ from remotemedia.session.budget import live_nodes
 from remotemedia.session.chain import Step
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.parts import Surroundings
+from remotemedia.session.report import CLIENT
 from remotemedia.session.router import ClientBoundary, Router
 from remotemedia.session.unit import Unit
 from remotemedia_native.process import messages as m
@@ -37,7 +38,7 @@ from remotemedia_native.process.names import prefix
 from remotemedia_native.process.part import ENTRY, Part
 from remotemedia_native.process.post import Inflow, Post, set_cuts
 from remotemedia_native.process.remote import RemoteNode, RemoteUnit
-from remotemedia_native.process.routes import CLIENT, HERE, WORKED_ON, Routes, find_routes
+from remotemedia_native.process.routes import HERE, WORKED_ON, Routes, find_routes
 from remotemedia_native.process.spares import Key, Spares
 from remotemedia_native.process.stock import Lost, take_stock
 from remotemedia_native.process.watch import Watch
@@ -101,7 +102,7 @@ class ProcessParts:
         }
         self._bells: dict[str, Bell] = {}
         self._others = Bells(self._bells)
-        self._outboxes = {name: Outbox({name: 0}, self._others) for name in self.parts}
+        self._outboxes = {name: Outbox([name], self._others) for name in self.parts}
         self._crossings: dict[int, Crossing] = {}
         self._topics: dict[tuple[str, str], Topic] = {}
         self._post: Post | None = None
@@ -113,7 +114,6 @@ class ProcessParts:
         self._inflows: dict[str, Inflow] = {}
         self._buried: list[Inflow] = []
         self._is_stopping = False
-        self._closing: asyncio.Future[None] | None = None
         self._prefix = ""
 
     # -- what a router asks for --------------------------------------------------------------
@@ -183,7 +183,7 @@ class ProcessParts:
         place = edge.source, edge.source_port, edge.target, edge.target_port
         route = self._by_place[place]
         outbox = self._outboxes[self._part_of(edge.target).name]
-        crossing = Crossing(route, outbox, self._ledger, self._unsent)
+        crossing = Crossing(route, outbox, self._ledger, self._fail_item)
         self._crossings[route.number] = crossing
         return crossing
 
@@ -196,11 +196,7 @@ class ProcessParts:
         """What is in flight in these nodes is stale from now on."""
         self.generation = generation
         self._cuts.update(dict.fromkeys(nodes, generation))
-        set_cuts(
-            list(self._inflows.values()),
-            generation,
-            lambda queue: queue.node in nodes or queue.target[0] in nodes,
-        )
+        set_cuts(self._inflows.values(), generation, nodes)
         for part in self.parts.values():
             part.interrupt(sorted(nodes), generation)
 
@@ -449,7 +445,8 @@ class ProcessParts:
         """The session cannot go on."""
         self._hooks.broken(error)
 
-    def _unsent(self, node_id: str, error: BaseException, sequence: int) -> None:
+    def _fail_item(self, node_id: str, error: BaseException, sequence: int) -> None:
+        """A node, or who sends for it, has failed on an item."""
         step = self._steps().get(node_id)
         if step is not None:
             step.errors += 1
@@ -487,7 +484,7 @@ class ProcessParts:
         for writer, each in again.items():
             resume = min((item.message for item in each.held), default=each.taken)
             topic = self._topic(writer, part.name)
-            topic.forget_reader(self._reader(writer, part.name), min(resume, each.taken))
+            topic.forget_reader(self._reader(writer, part.name), resume)
         self._topics[part.name, HERE].forget_writer()
         self._figures.keep(part.name, part.counted)
         part.counted = None
@@ -497,16 +494,11 @@ class ProcessParts:
         """Tell of a death, and of each item that went with it."""
         self.fail(part.members[0], error)
         for item in lost:
-            step = self._steps().get(item.node)
-            if step is None:
-                continue
             what = "was being worked on" if item.is_worked_on else "waited in it"
-            step.errors += 1
-            self._hooks.failed(
-                step,
-                ProcessDiedError(f"an item is lost that {what}: {error.headline}", node=item.node),
-                item.sequence,
+            lost_one = ProcessDiedError(
+                f"an item is lost that {what}: {error.headline}", node=item.node
             )
+            self._fail_item(item.node, lost_one, item.sequence)
 
     def also_restart(self, part: Part) -> None:
         """Start those anew that are behind a part, if its policy says so."""
@@ -548,8 +540,7 @@ class ProcessParts:
             destination.end()
         if self._post is None:
             return
-        readers = self.routes.readers(part.name)
-        outbox = Outbox({name: number for number, name in enumerate(readers)}, self._others)
+        outbox = Outbox(self.routes.readers(part.name), self._others)
         spec = self._topics[part.name, HERE].spec
         outbox.open(kinds.find(spec.kind).open_writer(spec))
         self._post.outboxes.append(outbox)

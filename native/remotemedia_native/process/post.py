@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Set
 from time import perf_counter
 
 from remotemedia.data import Control, Packet
@@ -330,10 +330,10 @@ class Post:
             self._finished()
 
 
-def set_cuts(inflows: Sequence[Inflow], cut: int, concerns: Callable[[Boundary], bool]) -> None:
-    """What is on its way to some queues, and of an older generation, is stale."""
+def set_cuts(inflows: Iterable[Inflow], cut: int, nodes: Set[str]) -> None:
+    """What is on its way from or to some nodes, and of an older generation, is stale."""
     for inflow in inflows:
         for destination in inflow.destinations.values():
             for queue, lane in zip(destination.queues, destination.lanes, strict=True):
-                if concerns(queue):
+                if queue.node in nodes or queue.target[0] in nodes:
                     lane.cut = cut

@@ -7,7 +7,7 @@ more processes. Each end has a lane of the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -16,10 +16,10 @@ from remotemedia.graph import Edge
 from remotemedia.manifest import Policy, Queue
 from remotemedia.plan import Plan
 from remotemedia.session.boundary import CAPACITY, CLIENT_CAPACITY, MAX_AHEAD
+from remotemedia.session.report import CLIENT
 
 HERE = ""
 """The part that is the session itself."""
-CLIENT = "client"
 WORKED_ON = 64  # items that an entry of the ledger is kept for besides those that wait
 MAX_READERS = 63  # of a topic
 
@@ -95,12 +95,17 @@ class Routes(msgspec.Struct, frozen=True):
 
     def readers(self, part: str) -> list[str]:
         """Who reads what a part sends: the session first."""
-        found = {end.part for route in self.routes if route.part == part for end in route.ends}
-        return sorted(found | {HERE})
+        return readers_of(self.routes, part)
 
     def places(self) -> list[tuple[str, str]]:
         """Of each route the node and port that its packets come from."""
         return [(route.node, route.port) for route in self.routes]
+
+
+def readers_of(routes: Iterable[Route], part: str) -> list[str]:
+    """Who reads what a part sends: the session first. A reader's place is its number."""
+    found = {end.part for route in routes if route.part == part for end in route.ends}
+    return sorted(found | {HERE})
 
 
 def find_routes(plan: Plan, policy: Policy) -> Routes:
