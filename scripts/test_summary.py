@@ -74,7 +74,7 @@ def outcomes_of(report: Path) -> Iterable[str | None]:
     if report.suffix == ".xml":
         for test in ElementTree.fromstring(CONTROL.sub("", text)).iter("testcase"):
             ends = [end for kind in NOT_PASSED for end in test.findall(kind)]
-            said = "\n".join(end.text or end.get("message", "") for end in ends)
+            said = "\n".join(end.text or end.get("message") or "" for end in ends)
             name = f"{test.get('classname')}::{test.get('name')}"
             yield f"{name}\n{said[-WORDS_SHOWN:]}" if ends else None
     elif report.suffix == ".json":
