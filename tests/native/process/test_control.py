@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -173,6 +174,7 @@ async def test_file_descriptors_come_with_their_message() -> None:
 
 
 async def test_file_descriptors_that_nobody_took_are_closed() -> None:
+    gc.collect()
     ends = Ends()
     before = len(os.listdir("/proc/self/fd"))
     read, write = os.pipe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -28,9 +29,10 @@ def children(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
+    gc.collect()  # a file that an earlier test let go of may be in a cycle
     fds = os.listdir("/proc/self/fd")
     yield
-    assert os.listdir("/proc/self/fd") == fds
+    assert set(os.listdir("/proc/self/fd")) <= set(fds)
     with pytest.raises(ChildProcessError):  # no child at all, dead or alive
         os.waitpid(-1, os.WNOHANG)
 
@@ -236,11 +238,12 @@ async def test_lines_that_are_too_long(caplog: pytest.LogCaptureFixture) -> None
 
 
 async def test_twenty_children_leave_nothing() -> None:
+    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     children = [launch("process_children:nothing", name=str(number)) for number in range(20)]
     for child in children:
         assert (await ended(child)).code == 0
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_without_pidfd_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +274,7 @@ async def test_no_more_files(monkeypatch: pytest.MonkeyPatch) -> None:
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gc.collect()
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, limits[1]))
     try:
         with pytest.raises(ProcessError, match=r"'a' cannot be started: .*Too many open files"):
