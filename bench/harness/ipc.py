@@ -209,7 +209,7 @@ class Topics:
         if message is None:
             return None
         if self._packets:
-            packet = envelope.read(message.view, PLACES).packet
+            _, _, packet = envelope.read(message.view, PLACES)
             return float(packet.data.samples[0, -1])
         return float(message.view.view(np.float32)[-1])
 

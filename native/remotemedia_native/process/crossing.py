@@ -11,12 +11,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from remotemedia.data import Control, Packet
+from remotemedia.data import Audio, Control, Data, Packet
 from remotemedia.errors import RemoteMediaError
 from remotemedia.session.boundary import MAX_AHEAD, Boundary
 from remotemedia.session.inbox import Inbox
 from remotemedia_native.process.bells import Bells
-from remotemedia_native.process.envelope import END, FINISH, write, write_mark, write_tapped
+from remotemedia_native.process.envelope import (
+    END,
+    FINISH,
+    write,
+    write_audio,
+    write_mark,
+    write_tapped,
+)
 from remotemedia_native.process.ledger import GONE, SENT, WAITING, Ledger
 from remotemedia_native.process.routes import HERE, Route
 from remotemedia_native.shm.base import Writer
@@ -163,6 +170,8 @@ class Crossing(Boundary):
         Called before the other end is told that no more will come.
     """
 
+    leads_away = True
+
     __slots__ = (
         "_ending",
         "_failed",
@@ -230,6 +239,56 @@ class Crossing(Boundary):
             else:
                 self._count_dropped(self.overflow, 1)
         return True
+
+    def deliver(self, data: Data, origin: Packet, generation: int) -> bool:
+        """Send what stems from a packet; False, and nothing is done, if it would have to wait.
+
+        Real-time path: what most packets need, in one piece.
+        """
+        words = self._words
+        for sent, gone, capacity in self._lossless:
+            if words[sent] - words[gone] >= capacity:
+                return False
+        if (
+            data.__class__ is not Audio
+            or data.metadata is not None
+            or data.stream_id is not None
+            or self._senders
+            or self._pending
+        ):
+            return super().deliver(data, origin, generation)
+        sequence = origin.sequence
+        outbox = self.outbox
+        writer = outbox.writer
+        try:
+            sent_at_once = write_audio(
+                writer,
+                self.route.number,
+                data,
+                sequence,
+                self.number(sequence),
+                generation,
+                origin.timestamp_us,
+            )
+        except RemoteMediaError as error:
+            self.entered += 1
+            self._give_up(error, sequence)
+            return True
+        if not sent_at_once:
+            self._take_back_number()
+            return super().deliver(data, origin, generation)
+        self.entered += 1
+        writer.commit(self._mask)
+        for word in self._sent:
+            words[word] += 1
+        ring = self._ring
+        for part in self._readers:
+            ring(part)
+        return True
+
+    def _take_back_number(self) -> None:
+        """The last packet was numbered, but not sent."""
+        self.sub_sequence -= 1
 
     def force(self, packet: Packet) -> None:
         """Send the packet, even if the queue is full."""
@@ -319,12 +378,7 @@ class Crossing(Boundary):
             if not write(writer, route.number, packet):
                 return False
         except RemoteMediaError as error:
-            error.node = error.node or route.node
-            error.port = error.port or route.port
-            self._count_dropped("failed", 1)
-            if self._failed is None:
-                raise
-            self._failed(route.node, error, packet.sequence)
+            self._give_up(error, packet.sequence)
             return True
         writer.commit(self._mask)
         words = self._words
@@ -334,6 +388,16 @@ class Crossing(Boundary):
         for part in self._readers:
             ring(part)
         return True
+
+    def _give_up(self, error: RemoteMediaError, sequence: int) -> None:
+        """A packet can never be sent."""
+        route = self.route
+        error.node = error.node or route.node
+        error.port = error.port or route.port
+        self._count_dropped("failed", 1)
+        if self._failed is None:
+            raise error
+        self._failed(route.node, error, sequence)
 
     def _overflow(self, packet: Packet) -> None:
         self._count_dropped(self.overflow, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from remotemedia.errors import RemoteMediaError
@@ -78,6 +78,11 @@ class Part:
         self._steady: Any = None
         self._starting: Any = None
         self._is_started_with: Part | None = None
+
+    @property
+    def name_for_logs(self) -> str:
+        """What stands before the lines that its process writes."""
+        return brief(self.members)
 
     @property
     def restart(self) -> Restart:
@@ -300,7 +305,7 @@ class Part:
     @property
     def words(self) -> str:
         """What it is, for people."""
-        names = ", ".join(map(repr, self.members[:3])) + (", …" if len(self.members) > 3 else "")
+        names = brief(list(map(repr, self.members)))
         return f"the process of {'nodes' if len(self.members) > 1 else 'node'} {names}"
 
     def _died(self, child: ChildProcess, how: Exit) -> None:
@@ -401,3 +406,8 @@ class Part:
             self._gone.set_result(None)
         for node_id in self.members:
             self._set_ended(node_id)
+
+
+def brief(names: Sequence[str]) -> str:
+    """The first names of many."""
+    return ", ".join([*names[:3], "…"] if len(names) > 3 else names)

@@ -202,7 +202,7 @@ class Part:
             self._clock,
             msgspec.convert(told.policy, Policy),
             arriving=arriving,
-            exits=Exits(routes, outbox, self._unsent, self._count),
+            exits=Exits(routes, outbox, self._unsent, self._ending),
             ledger=self._ledger,
             inner=told.inner,
             live=frozenset(told.live),
@@ -413,6 +413,11 @@ class Part:
             ended,
         )
         self._say(counted)
+
+    def _ending(self) -> None:
+        """One of the routes that lead out ends; with the last one all is counted."""
+        if self._router is not None and all(c.ended for c in self._router.crossings.values()):
+            self._count()
 
     async def _report(self) -> None:
         """Say from time to time what was counted, as long as there is something new."""

@@ -281,7 +281,7 @@ class ProcessParts:
         """A process for a part: a spare one if there is one."""
         assert self._spares is not None  # noqa: S101 - it is started
         self._ledger.words[self._ledger.told(part.number)] = 0
-        return self._spares.take(self._key(part), ENTRY, ", ".join(part.members))
+        return self._spares.take(self._key(part), ENTRY, part.name_for_logs)
 
     def keep_spares(self) -> None:
         """Keep a process ready for each kind that may have to be started again; a bit later."""

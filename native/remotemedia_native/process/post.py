@@ -52,7 +52,7 @@ class Destination:
         self.is_lossless.append(is_lossless)
 
     def take_in(self, packet: Packet, message: int, memory: object, is_again: bool) -> None:
-        """Put a packet into the queues, or past them.
+        """Put a packet into the queues.
 
         Parameters
         ----------
@@ -64,9 +64,6 @@ class Destination:
         is_again : bool
             Whether a predecessor had taken it: then it is for those only that had not begun it.
         """
-        shortcut = self.shortcut
-        if shortcut is not None and not is_again and shortcut.takes(packet, message, memory):
-            return
         for queue, lane, is_lossless in zip(self.queues, self.lanes, self.is_lossless, strict=True):
             if is_again and not lane.is_owed(message):
                 continue
@@ -311,7 +308,10 @@ class Post:
                 if form == TAPPED:
                     self._tapped(route, packet)
                 else:
-                    destinations[route].take_in(packet, number, view, is_again)
+                    destination = destinations[route]
+                    shortcut = destination.shortcut
+                    if shortcut is None or is_again or not shortcut.takes(packet, number, view):
+                        destination.take_in(packet, number, view, is_again)
                 del packet
             del view
             if words is not None and not is_again:

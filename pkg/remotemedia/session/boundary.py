@@ -9,7 +9,7 @@ from math import inf
 from time import perf_counter
 from typing import ClassVar
 
-from remotemedia.data import Control, Packet
+from remotemedia.data import Control, Data, Packet
 from remotemedia.metrics import EdgeMetrics, Histogram, add_rows, table_of
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.outlet import Outlet
@@ -55,6 +55,8 @@ class Boundary(Outlet):
 
     is_watched: ClassVar[bool] = False
     """Whether somebody is told of each packet that comes."""
+    leads_away: ClassVar[bool] = False
+    """Whether what is put in goes straight to another process: by `deliver`."""
 
     __slots__ = (
         "_came",
@@ -140,6 +142,15 @@ class Boundary(Outlet):
                 self._watch(packet, now)
             if inbox.waiters:
                 inbox.wake()
+        return True
+
+    def deliver(self, data: Data, origin: Packet, generation: int) -> bool:
+        """Offer what stems from a packet; False, and nothing is done, if it would have to wait."""
+        if self.full:
+            return False
+        sequence = origin.sequence
+        number, sent_us = self.number(sequence), origin.timestamp_us
+        self.offer(Packet(data, self.node, self.port, sequence, number, sent_us, generation))
         return True
 
     def force(self, packet: Packet) -> None:

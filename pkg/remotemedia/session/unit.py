@@ -390,6 +390,13 @@ class IslandUnit(Unit):
         """`_send` where nothing has to wait."""
         origin: Any = self.packet  # there is one
         boundary: Boundary = link.outlet
+        if boundary.leads_away:
+            if self._deliveries >= _TURN:
+                return False
+            if origin.generation >= self.cut:
+                self._deliveries += 1
+                return boundary.deliver(data, origin, self.generation)
+            return True
         if boundary.full or self._deliveries >= _TURN:
             return False
         if origin.generation >= self.cut:
