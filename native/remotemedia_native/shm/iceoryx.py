@@ -34,6 +34,7 @@ import os
 import shutil
 import tempfile
 import threading
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -226,6 +227,17 @@ class IceoryxWriter:
         self._bytes += self._size
         return number
 
+    def send(self, readers: int, head: bytes, body: memoryview) -> int:
+        """See `Writer`."""
+        middle = len(head)
+        loan = self.loan(middle + len(body))
+        if loan is None:
+            return -1
+        memory = loan.data
+        memory[:middle] = head
+        memory[middle:] = body
+        return self.commit(readers)
+
     def discard(self) -> None:
         """See `Writer`."""
         if self._sample is not None:
@@ -337,6 +349,10 @@ class IceoryxReader:
         words[line + LENT] = 0
         words[line + OPENED] += 1
         self._messages = self._bytes = self._copied = 0
+
+    def take_all(self, most: int) -> list[Message]:
+        """See `Reader`."""
+        return [*islice(iter(self.take, None), most)][::-1]
 
     def take(self) -> Message | None:
         """See `Reader`."""

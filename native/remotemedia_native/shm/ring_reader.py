@@ -44,55 +44,71 @@ class RingReader:
 
     def take(self) -> Message | None:
         """See `Reader`."""
-        number = self._next
-        words = self._words
-        bit = self._bit
-        while True:
-            if number == self._seen:
+        found = self.take_all(1)
+        return found[0] if found else None
+
+    def take_all(self, most: int) -> list[Message]:
+        """See `Reader`.
+
+        Real-time path.
+        """
+        found: list[Message] = []
+        number, seen, words, bit = self._next, self._seen, self._words, self._bit
+        first, last, inherited = self._entry, self._last, self._inherited
+        segments, taken, weak = self._segments, self._taken, at.WEAK
+        while len(found) < most:
+            if number == seen:
                 seen = words[at.WRITTEN]
-                if self._inherited and number >= self._inherited:
+                if inherited and number >= inherited:
                     self._give_back_lost()
+                    inherited = 0
                 if number == seen:
-                    if number != self._next:
-                        words[self._taken] = self._next = number
-                    return None
-                self._seen = seen
-                if at.WEAK:
+                    break
+                if weak:
                     at.fence()
                 # Entries older than that are written over: none was for this reader.
-                number = max(number, seen - self._last - 1)
-            entry = self._entry + (number & self._last) * at.ENTRY_STEP
+                number = max(number, seen - last - 1)
+            entry = first + (number & last) * at.ENTRY_STEP
+            stamp = number + 1
             if words[entry] & bit:
-                if at.WEAK:
+                if weak:
                     at.fence()
                 place = words[entry + 1]
-                shelf = self._segments[0]
+                shelf = segments[0]
                 if place >> at.SEGMENT_SHIFT:
                     shelf = self._shelf_at(place >> at.SEGMENT_SHIFT)
                 slot = place >> at.SIZE_BITS & at.SLOT_MASK
                 # Else another message has taken the place of this one meanwhile; or it was the
                 # predecessor's, who has given it back.
-                if shelf.words[shelf.stamps + slot] == number + 1 and (
-                    number >= self._inherited or shelf.released[slot] != number + 1
+                if shelf.words[shelf.stamps + slot] == stamp and (
+                    number >= inherited or shelf.released[slot] != stamp
                 ):
-                    break
-            number += 1
-        size = place & at.SIZE_MASK
-        lent = shelf.lent
-        if len(lent) < shelf.limit and not (shelf.short and self._is_short(shelf)):
-            held = _Held((size,), _U8, shelf.memory, shelf.data + slot * shelf.slot_size)
-            lent.add(slot)
-            held.loan = (lent, shelf.released, slot, number + 1, words, self._ring)
-            view: Bytes = held.view(np.ndarray)  # a third of what `np.ndarray(…, held)` costs
-            words[self._taken] = self._next = number + 1
+                    size = place & at.SIZE_MASK
+                    lent = shelf.lent
+                    if len(lent) < shelf.limit and not (shelf.short and self._is_short(shelf)):
+                        held = _Held((size,), _U8, shelf.memory, shelf.data + slot * shelf.slot_size)
+                        lent.add(slot)
+                        held.loan = (lent, shelf.released, slot, stamp, words, self._ring)
+                        # a third of what `np.ndarray(…, held)` costs
+                        view: Bytes = held.view(np.ndarray)
+                        del held
+                    elif found:
+                        break  # what is copied is given back at once: so it comes alone
+                    else:
+                        view = self._copy(shelf, slot, size, stamp)
+                    self._bytes += size
+                    found.append(_new(Message, (number, view)))
+                    del view
+            number = stamp
+        self._seen = seen
+        if found or number != self._next:
+            words[taken] = self._next = number
             if words[at.WAITING]:
                 words[at.WAITING] = 0
                 self._ring()
-        else:
-            view = self._copy(shelf, slot, size, number + 1)
-        self._messages += 1
-        self._bytes += size
-        return _new(Message, (number, view))
+        self._messages += len(found)
+        found.reverse()
+        return found
 
     def statistics(self) -> Statistics:
         """See `Reader`."""
@@ -121,15 +137,11 @@ class RingReader:
         view: Bytes = room[start : start + size]
         view[:] = np.ndarray((size,), _U8, shelf.memory, shelf.data + slot * shelf.slot_size)
         view.flags.writeable = False
-        words = self._words
-        words[self._taken] = self._next = stamp
+        self._words[self._taken] = self._next = stamp
         self._copied += 1
         if at.WEAK:
             at.fence()
         shelf.released[slot] = stamp
-        if words[at.WAITING]:
-            words[at.WAITING] = 0
-            self._ring()
         return view
 
     def _shelf_at(self, index: int) -> _Shelf:

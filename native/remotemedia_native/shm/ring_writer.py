@@ -37,6 +37,9 @@ class RingWriter:
         self._last = store.header.entries - 1
         self._written = self._words[at.WRITTEN]
         self._limit = 0  # numbers below it have an entry that no reader needs any more
+        # The last number that is for each reader: of a predecessor's messages all may be.
+        self._last_for = [self._written - 1] * spec.readers
+        self._addressed: dict[int, tuple[int, ...]] = {}  # mask to readers
         self._pools = [_Pool(store, segment) for segment in store.segments]
         self._first = self._pools[0]
         self._fits = min(self._first.slot_size, spec.max_size)
@@ -61,18 +64,53 @@ class RingWriter:
         self._size = size
         return np.ndarray((size,), _U8, pool.memory, pool.data + pool.slot * pool.slot_size)
 
+    def send(self, readers: int, head: bytes, body: Words) -> int:
+        """See `Writer`: `loan` and `commit` in one piece, for what is sent most."""
+        if self._loaned is not None:
+            raise RuntimeError("one message is loaned already: commit or discard it first")
+        middle = len(head)
+        size = middle + len(body)
+        pool = self._first
+        if size > self._fits:
+            pool = self._pool_for(size)
+        if self._written >= self._limit and not self._has_entry() and not self._waited(None):
+            return -1
+        busy = pool.busy
+        slot = -1
+        if busy:  # as in `take` of the pool
+            oldest, stamp, rows = busy[0]
+            for row in rows:
+                if row[oldest] != stamp:
+                    break
+            else:
+                busy.popleft()
+                slot = oldest
+        if slot < 0:
+            if not pool.take() and not self._waited(pool):
+                return -1
+            slot = pool.slot
+        start = pool.data + slot * pool.slot_size
+        memory = pool.view
+        memory[start : start + middle] = head
+        memory[start + middle : start + size] = body
+        return self._publish(pool, slot, size, readers)
+
     def commit(self, readers: int = 1) -> int:
         """See `Writer`."""
         pool = self._loaned
         if pool is None:
             raise RuntimeError("nothing is loaned")
+        number = self._publish(pool, pool.slot, self._size, readers)
+        self._loaned = None
+        return number
+
+    def _publish(self, pool: _Pool, slot: int, size: int, readers: int) -> int:
+        """Let readers see what is in a slot."""
         rows = pool.rows.get(readers)
         if rows is None:
             rows = pool.rows_of(readers)
         words = self._words
         number = self._written
-        size = self._size
-        slot = pool.slot
         # Until `WRITTEN` says so nobody has seen it: a successor takes such a stamp for none, which
         # is why it comes before all else.
         pool.words[pool.stamps + slot] = number + 1
@@ -86,7 +124,9 @@ class RingWriter:
             at.fence()
         words[at.WRITTEN] = self._written = number + 1
         pool.busy.append((slot, number + 1, rows))
-        self._loaned = None
+        last_for = self._last_for
+        for reader in self._addressed.get(readers) or self._readers_of(readers):
+            last_for[reader] = number
         self._bytes += size
         return number
 
@@ -124,20 +164,25 @@ class RingWriter:
         """Whether the entry of the next message is free: all have taken what it says."""
         words = self._words
         old = self._written - self._entries
-        if old >= 0:
+        least = self._written  # of what is still needed
+        for reader, word in enumerate(self._taken):
+            taken = words[word]
+            if taken <= self._last_for[reader] and taken < least:
+                least = taken
+        if least <= old:  # somebody is slow: but this very entry may be for others
             mask = words[self._entry + (old & self._last) * at.ENTRY_STEP]
-            least = old + 1
-            for reader, taken in enumerate(self._taken):
-                if words[taken] <= old:
-                    if mask >> reader & 1:
-                        return False
-                    least = 0
-            if least:
-                least = min(words[taken] for taken in self._taken)
-        else:
-            least = 0
+            for reader, word in enumerate(self._taken):
+                if mask >> reader & 1 and words[word] <= old:
+                    return False
         self._limit = max(least + self._entries, self._written + 1)
         return True
+
+    def _readers_of(self, mask: int) -> tuple[int, ...]:
+        """The readers of a mask."""
+        found = tuple(reader for reader in range(self.spec.readers) if mask >> reader & 1)
+        if len(self._addressed) < 1024:
+            self._addressed[mask] = found
+        return found
 
     def _waited(self, pool: _Pool | None) -> bool:
         """Ask for the bell, and look again; whether there is room after all."""
@@ -179,6 +224,7 @@ class _Pool:
         "slot",
         "slot_size",
         "stamps",
+        "view",
         "words",
     )
 
@@ -191,6 +237,7 @@ class _Pool:
         self.rows: dict[int, tuple[Words, ...]] = {}
         self.words = segment.words
         self.memory = segment.memory
+        self.view = memoryview(segment.memory)
         self.stamps = shape.stamps
         self.masks = shape.masks
         self.data = shape.data

@@ -194,8 +194,15 @@ def send(writer, number, size, readers=1):
     return writer.commit(readers)
 
 
+def send_at_once(writer, number, size, readers=1):
+    body = memoryview(bytes([number + 1]) * (size - 10))
+    return writer.send(readers, bytes([number + 1]) * 10, body)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("size", [50, 5000])  # into the first segment; into one that is made
-def test_a_writer_is_killed_at_every_bytecode(ring_spec, size):
+def test_a_writer_is_killed_at_every_bytecode(ring_spec, size, at_once):
+    last_send = send_at_once if at_once else send
     cut = True
     point = 0
     while cut:
@@ -208,7 +215,7 @@ def test_a_writer_is_killed_at_every_bytecode(ring_spec, size):
             if number >= 2:
                 assert numbers_and_sizes(reader)[-1] == (number, 50)
         send(writer, 7, 50)
-        cut = killed_at(point, lambda writer=writer: send(writer, 8, size, 0b11))
+        cut = killed_at(point, lambda writer=writer: last_send(writer, 8, size, 0b11))
         point += 1
         topic.forget_writer()
         heir = ring.open_writer(spec)
@@ -227,9 +234,14 @@ def test_a_writer_is_killed_at_every_bytecode(ring_spec, size):
     assert point > 80
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("borrows", [True, False])
-def test_a_reader_is_killed_at_every_bytecode(ring_spec, borrows):
+def test_a_reader_is_killed_at_every_bytecode(ring_spec, borrows, at_once):
     def use(reader):
+        if at_once:
+            messages = reader.take_all(2)
+            assert [message.number for message in messages] == ([3, 1] if borrows else [1])
+            return messages, None if borrows else reader.take()
         message = reader.take()
         assert message.number == 1
         held = message.view.base
@@ -312,6 +324,6 @@ def test_what_was_given_back_is_not_delivered_again(ring_spec):
 
 def test_opcodes_are_traced():
     """Else the tests above would pass without cutting anything."""
-    names = {each.opname for each in dis.get_instructions(ring_writer.RingWriter.commit)}
+    names = {each.opname for each in dis.get_instructions(ring_writer.RingWriter._publish)}
     assert "STORE_SUBSCR" in names
     assert killed_at(0, lambda: kinds.find("ring").available()) is False

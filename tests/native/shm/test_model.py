@@ -18,6 +18,8 @@ _numbers = itertools.count()
 calls = st.one_of(
     st.tuples(st.just("send"), st.integers(0, 7), st.sampled_from([0, 1, 64, 65, 4000])),
     st.tuples(st.just("send"), st.integers(0, 7), st.sampled_from([0, 1, 64, 65, 4000])),
+    st.tuples(st.just("send at once"), st.integers(0, 7), st.sampled_from([0, 1, 64, 65, 4000])),
+    st.tuples(st.just("take all"), st.integers(0, 2), st.integers(1, 5)),
     st.tuples(st.just("discard"), st.just(0), st.just(9)),
     st.tuples(st.just("take"), st.integers(0, 2), st.just(0)),
     st.tuples(st.just("take"), st.integers(0, 2), st.just(0)),
@@ -108,6 +110,34 @@ def play(kind, readers, messages, borrowed, script):
                     assert writer.commit(mask) == len(model.masks)
                     model.masks.append(mask)
                     model.sizes.append(size)
+            elif call == "send at once":
+                mask = which & (1 << readers) - 1
+                content = bytes([(len(model.masks) * 7 + 1) % 256]) * size
+                room = model.has_room()
+                number = writer.send(mask, content[:10], memoryview(content[10:]))
+                assert number == (len(model.masks) if room else -1)
+                if room:
+                    model.masks.append(mask)
+                    model.sizes.append(size)
+            elif call == "take all":
+                reader = which % readers
+                found = ends[reader].take_all(size)
+                expected = sorted(model.needed(reader))[:size]
+                lendable = model.limit() - len(model.lent[reader])
+                if kind == "ring":  # what has to be copied comes alone
+                    expected = expected[: max(1, lendable)]
+                assert [message.number for message in reversed(found)] == expected
+                while found:
+                    message = found.pop()
+                    assert message.view.size == model.sizes[message.number]
+                    if len(model.lent[reader]) < model.limit():
+                        model.lent[reader].add(message.number)
+                    views.append((reader, message.number, message.view))
+                    model.taken[reader] = message.number + 1
+                if len(expected) < size and len(expected) <= max(0, lendable):
+                    model.taken[reader] = len(model.masks)
+                del found
+                message = None
             elif call == "take":
                 reader = which % readers
                 expected = min(model.needed(reader), default=None)
