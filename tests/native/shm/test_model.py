@@ -122,7 +122,7 @@ def play(kind, readers, messages, borrowed, script):
             elif call == "take all":
                 reader = which % readers
                 found = ends[reader].take_all(size)
-                expected = sorted(model.needed(reader))[:size]
+                expected = wanted = sorted(model.needed(reader))[:size]
                 lendable = model.limit() - len(model.lent[reader])
                 if kind == "ring":  # what has to be copied comes alone
                     expected = expected[: max(1, lendable)]
@@ -134,7 +134,7 @@ def play(kind, readers, messages, borrowed, script):
                         model.lent[reader].add(message.number)
                     views.append((reader, message.number, message.view))
                     model.taken[reader] = message.number + 1
-                if len(expected) < size and len(expected) <= max(0, lendable):
+                if expected == wanted and len(wanted) < size:  # it has looked at all
                     model.taken[reader] = len(model.masks)
                 del found
                 message = None
