@@ -10,6 +10,7 @@ import numpy as np
 from peers.serve import NODES, RATE, chunk_bytes
 
 import remotemedia as rm
+from remotemedia.session.boundary import CAPACITY
 from harness.live import Live
 from harness.peer import Peer
 
@@ -17,13 +18,18 @@ GAIN_DB = -1.0
 FACTOR = np.float32(10 ** (GAIN_DB / 20))
 SAMPLES = np.frombuffer(chunk_bytes(), np.float32)
 BLOCK = rm.Audio(SAMPLES, RATE)
+PEERS_CAPACITY = 64  # packets between two processes, as dora has it (see bench/peers)
 WORKS = {"stream_8": 8, "stream_32": 32}
 CHUNKS = {"session": 12_000, "inline": 12_000, "group": 12_000, "dora": 1500, "ray": 1500}
 SINGLES = {"session": 2000, "inline": 2000, "group": 2000, "dora": 300, "ray": 300}
 
 
 def chain(
-    kind: str, nodes: int = NODES, node_type: str = "Gain", linked: bool = True
+    kind: str,
+    nodes: int = NODES,
+    node_type: str = "Gain",
+    linked: bool = True,
+    capacity: int = CAPACITY,
 ) -> rm.Pipeline:
     """Nodes in processes (``process``), in one (``group``), or here (``inline``)."""
     params = {"gain_db": GAIN_DB} if node_type == "Gain" else {}
@@ -36,7 +42,9 @@ def chain(
         {
             "version": "v1",
             "nodes": [{"id": i, "node_type": node_type, "params": params, **place} for i in ids],
-            "connections": [{"from": a, "to": b} for a, b in edges],
+            "connections": [
+                {"from": a, "to": b, "queue": {"capacity": capacity}} for a, b in edges
+            ],
         }
     )
 
@@ -80,7 +88,8 @@ class Contestant:
                     self.lost += peer.ask("lost", 0)
             return
         kind = "process" if self._kind == "session" else self._kind
-        with Live(chain(kind), bells="bells" in self.name) as live:
+        capacity = PEERS_CAPACITY if "queues" in self.name else CAPACITY
+        with Live(chain(kind, capacity=capacity), bells="bells" in self.name) as live:
             live.rest()
             live.round_trips(BLOCK, singles // 10)
             self.singles += live.round_trips(BLOCK, singles)

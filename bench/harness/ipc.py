@@ -193,14 +193,14 @@ class Topics:
 
     def send(self) -> bool:
         if self._packets:
-            if not envelope.write(self._writer, 0, self._packet):
+            if not envelope.send(self._writer, 1, 0, self._packet):
                 return False
         else:
             view = self._writer.loan(self._size)
             if view is None:
                 return False
             view[:] = self._bytes
-        self._writer.commit()
+            self._writer.commit()
         self._theirs.ring()
         return True
 

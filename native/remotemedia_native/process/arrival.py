@@ -49,6 +49,8 @@ class Lane:
         What is of an older generation is stale.
     reason : str
         Why that is dropped.
+    words : memoryview
+        Those of the ledger.
     now : int
         The place of what is worked on as it comes.
     """
@@ -64,7 +66,6 @@ class Lane:
         "_memory",
         "_places",
         "_sender",
-        "_words",
         "cut",
         "is_traced",
         "memory",
@@ -72,6 +73,7 @@ class Lane:
         "now",
         "number",
         "reason",
+        "words",
     )
 
     def __init__(
@@ -89,7 +91,7 @@ class Lane:
         self.cut = 0
         self.reason = "interrupt"
         self.is_traced = is_traced
-        self._words = ledger.words
+        self.words = ledger.words
         self._base = ledger.lane(number)
         self.now = self._base + NOW
         self._first, size = ledger.entries(number)
@@ -104,7 +106,7 @@ class Lane:
 
     def inherit(self) -> None:
         """Know what a predecessor has left to be taken in again."""
-        words = self._words
+        words = self.words
         for place in range(self._first, self._first + 2 * self._mask + 2, 2):
             if words[place]:
                 self._inherited[words[place + 1]] = place
@@ -120,7 +122,7 @@ class Lane:
 
     def write_off(self) -> list[int]:
         """What was to be taken in again is not there; gives the sequences of what is lost."""
-        words = self._words
+        words = self.words
         lost = []
         for place in self._inherited.values():
             lost.append(words[place] >> 2)
@@ -140,24 +142,30 @@ class Lane:
         boundary.dropped[reason] = boundary.dropped.get(reason, 0) + 1
         self._drop()
 
-    def begin(self, packet: Packet, message: int, memory: object) -> None:
-        """A packet is worked on as it comes, without having been in the queue; till `done`."""
-        words, base = self._words, self._base
-        self._memory[self.now] = memory
-        words[base + NOW_MESSAGE] = message
-        words[base + NOW] = packet.sequence << 2 | WORKING
-        words[base + GONE] = self._gone = self._gone + 1
-        if words[base + WAITING]:
+    def begin(self, sequence: int, message: int) -> None:
+        """A packet is worked on as it comes, without having been in the queue.
+
+        Whoever calls this keeps its memory, and sets the word to 0 when that is done.
+        """
+        words, now = self.words, self.now
+        words[now + NOW_MESSAGE - NOW] = message
+        words[now] = sequence << 2 | WORKING
+        words[now + GONE - NOW] = self._gone = self._gone + 1
+        if words[now + WAITING - NOW]:
             self._tell_sender()
+
+    def hold_now(self, memory: object) -> None:
+        """What is worked on as it comes takes longer: keep its memory, till `done`."""
+        self._memory[self.now] = memory
 
     def end(self) -> None:
         """No more will come; an heir is to know."""
-        self._words[self._base + ENDED] = 1
+        self.words[self._base + ENDED] = 1
 
     def arrived(self, packet: Packet) -> None:
         """A packet is in the queue."""
         if self.is_traced:
-            words = self._words
+            words = self.words
             inherited = self._inherited.pop(self.message, 0) if self._inherited else 0
             if inherited:
                 place = inherited
@@ -174,7 +182,7 @@ class Lane:
 
     def taken(self, packet: Packet) -> int:
         """It is worked on now; gives its entry."""
-        words, base = self._words, self._base
+        words, base = self.words, self._base
         place = self._places.pop(id(packet), 0)
         if place:
             words[place] += WORKING - QUEUED
@@ -191,11 +199,11 @@ class Lane:
     def done(self, place: int) -> None:
         """Whoever worked on it is through with it."""
         if place:
-            self._words[place] = 0
+            self.words[place] = 0
             self._memory.pop(place, None)
 
     def _drop(self) -> None:
-        words, base = self._words, self._base
+        words, base = self.words, self._base
         words[base + DROPPED] += 1
         words[base + GONE] = self._gone = self._gone + 1
         if words[base + WAITING]:
@@ -203,7 +211,7 @@ class Lane:
 
     def _tell_sender(self) -> None:
         if self._bells is not None and self._sender is not None:
-            self._words[self._base + WAITING] = 0
+            self.words[self._base + WAITING] = 0
             self._bells.ring(self._sender)
 
 

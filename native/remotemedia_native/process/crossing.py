@@ -19,10 +19,10 @@ from remotemedia_native.process.bells import Bells
 from remotemedia_native.process.envelope import (
     END,
     FINISH,
-    write,
-    write_audio,
-    write_mark,
-    write_tapped,
+    send,
+    send_audio,
+    send_mark,
+    send_tapped,
 )
 from remotemedia_native.process.ledger import GONE, SENT, WAITING, Ledger
 from remotemedia_native.process.routes import HERE, Route
@@ -96,9 +96,8 @@ class Outbox:
 
     def show(self, packet: Packet) -> bool:
         """Send the session a packet that somebody there wants to look at; False without room."""
-        if not write_tapped(self.writer, 0, packet):
+        if not send_tapped(self.writer, 1 << self._readers[HERE], 0, packet):
             return False
-        self.writer.commit(1 << self._readers[HERE])
         self.bells.ring(HERE)
         return True
 
@@ -134,11 +133,10 @@ class Outbox:
     def _send_marks(self) -> None:
         while self._marks:
             form, route, mask, parts = self._marks[0]
-            if not write_mark(self.writer, form, route):
+            if not send_mark(self.writer, mask, form, route):
                 self._set_timer()
                 return
             self._marks.popleft()
-            self.writer.commit(mask)
             for part in parts:
                 self.bells.ring(part)
 
@@ -178,6 +176,7 @@ class Crossing(Boundary):
         "_is_end_sent",
         "_lossless",
         "_mask",
+        "_number",
         "_pending",
         "_readers",
         "_ring",
@@ -204,11 +203,12 @@ class Crossing(Boundary):
             overflow="block" if ends else "drop_newest",
         )
         self.route = route
+        self._number = route.number
         self.outbox = outbox
         self._failed = failed
         self._ending = ending
         self._mask, self._readers = outbox.address(route)
-        self._ring = outbox.bells.ring
+        self._ring = outbox.bells.ring_in_turn
         self._words = ledger.words
         lanes = [(ledger.lane(end.lane), end.capacity) for end in ends]
         self._lossless = [(base + SENT, base + GONE, capacity) for base, capacity in lanes]
@@ -258,12 +258,11 @@ class Crossing(Boundary):
         ):
             return super().deliver(data, origin, generation)
         sequence = origin.sequence
-        outbox = self.outbox
-        writer = outbox.writer
         try:
-            sent_at_once = write_audio(
-                writer,
-                self.route.number,
+            is_sent = send_audio(
+                self.outbox.writer,
+                self._mask,
+                self._number,
                 data,
                 sequence,
                 self.number(sequence),
@@ -274,11 +273,10 @@ class Crossing(Boundary):
             self.entered += 1
             self._give_up(error, sequence)
             return True
-        if not sent_at_once:
+        if not is_sent:
             self._take_back_number()
             return super().deliver(data, origin, generation)
         self.entered += 1
-        writer.commit(self._mask)
         for word in self._sent:
             words[word] += 1
         ring = self._ring
@@ -373,14 +371,12 @@ class Crossing(Boundary):
 
     def _transmit(self, packet: Packet) -> bool:
         """Send; False if the topic has no room. What can never be sent is dropped."""
-        writer, route = self.outbox.writer, self.route
         try:
-            if not write(writer, route.number, packet):
+            if not send(self.outbox.writer, self._mask, self._number, packet):
                 return False
         except RemoteMediaError as error:
             self._give_up(error, packet.sequence)
             return True
-        writer.commit(self._mask)
         words = self._words
         for word in self._sent:
             words[word] += 1

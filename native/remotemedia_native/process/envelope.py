@@ -24,17 +24,22 @@ FRAME, AUDIO, END, FINISH, TAPPED = range(5)
 """What follows: a wire frame, samples; nothing: a route has ended, the client has finished; a wire
 frame that is only shown."""
 
-_HEAD = Struct("<BBHIIIqqqqq")
+_HEAD = Struct("<BBHIIIqqqqq8x")
 _NO_PTS = -(2**63)
-_pack: Callable[..., None] = _HEAD.pack_into
-_unpack: Callable[..., tuple[int, ...]] = _HEAD.unpack_from
+_pack: Callable[..., bytes] = _HEAD.pack
 _make: Callable[..., Audio] = StructMeta.__call__  # unchecked: it was checked where it comes from
 _DTYPES: list[np.dtype[Any]] = list(dict.fromkeys(AUDIO_DTYPES.values()))
 _CODES = {dtype: code for code, dtype in enumerate(_DTYPES)}
+_NOTHING = memoryview(b"")
+
+unpack: Callable[..., tuple[int, ...]] = _HEAD.unpack_from
+"""The fields of the envelope of a message, from an offset (0) on: form, format, route, channels,
+sample rate, frames, sequence, sub-sequence, generation, and the times of the packet and of its
+presentation."""
 
 
-def write(writer: Writer, route: int, packet: Packet) -> bool:
-    """Write a packet into a loan of its topic; False if there is no room for it now.
+def send(writer: Writer, readers: int, route: int, packet: Packet) -> bool:
+    """Send a packet to the readers of a mask; False if its topic has no room for it now.
 
     Raises
     ------
@@ -45,8 +50,9 @@ def write(writer: Writer, route: int, packet: Packet) -> bool:
     """
     data = packet.data
     if data.__class__ is Audio and data.metadata is None and data.stream_id is None:
-        return write_audio(
+        return send_audio(
             writer,
+            readers,
             route,
             data,
             packet.sequence,
@@ -54,11 +60,12 @@ def write(writer: Writer, route: int, packet: Packet) -> bool:
             packet.generation,
             packet.timestamp_us,
         )
-    return _write_frame(writer, FRAME, route, packet)
+    return _send_frame(writer, readers, FRAME, route, packet)
 
 
-def write_audio(
+def send_audio(
     writer: Writer,
+    readers: int,
     route: int,
     data: Audio,
     sequence: int,
@@ -66,17 +73,10 @@ def write_audio(
     generation: int,
     sent_us: int,
 ) -> bool:
-    """Write audio that has no metadata and is of no named stream; as `write`."""
-    samples = data.samples
-    loan = writer.loan(SIZE + samples.nbytes)
-    if loan is None:
-        return False
+    """Send audio that has no metadata and is of no named stream; as `send`."""
+    samples, pts = data.samples, data.pts_us
     channels, frames = samples.shape
-    pts = data.pts_us
-    memory = loan.data
-    _pack(
-        memory,
-        0,
+    head = _pack(
         AUDIO,
         _CODES[samples.dtype],
         route,
@@ -89,23 +89,18 @@ def write_audio(
         sent_us,
         _NO_PTS if pts is None else pts,
     )
-    if frames and channels:
-        memory[SIZE:] = samples.data.cast("B")
-    return True
+    body = samples.data.cast("B") if frames and channels else _NOTHING
+    return writer.send(readers, head, body) >= 0
 
 
-def write_tapped(writer: Writer, route: int, packet: Packet) -> bool:
-    """Write a packet that is shown to somebody."""
-    return _write_frame(writer, TAPPED, route, packet)
+def send_tapped(writer: Writer, readers: int, route: int, packet: Packet) -> bool:
+    """Send a packet that is shown to somebody."""
+    return _send_frame(writer, readers, TAPPED, route, packet)
 
 
-def write_mark(writer: Writer, form: int, route: int = 0) -> bool:
-    """Write that a route has ended, or all that the client sends."""
-    loan = writer.loan(SIZE)
-    if loan is None:
-        return False
-    _HEAD.pack_into(loan.data, 0, form, 0, route, 0, 0, 0, 0, 0, 0, 0, _NO_PTS)
-    return True
+def send_mark(writer: Writer, readers: int, form: int, route: int = 0) -> bool:
+    """Send that a route has ended, or all that the client sends."""
+    return writer.send(readers, _plain_head(form, route), _NOTHING) >= 0
 
 
 def read(view: Bytes, places: list[tuple[str, str]]) -> tuple[int, int, Packet | None]:
@@ -118,14 +113,10 @@ def read(view: Bytes, places: list[tuple[str, str]]) -> tuple[int, int, Packet |
     places : list of (str, str)
         Of each route the node and port that its packets come from.
     """
-    form, code, route, channels, rate, frames, sequence, number, generation, sent_us, pts = _unpack(
-        view, 0
-    )
+    head = unpack(view, 0)
+    form, route = head[0], head[2]
     if form == AUDIO:
-        samples = np.ndarray((channels, frames), _DTYPES[code], view, SIZE)
-        data = _make(Audio, samples, rate, None if pts == _NO_PTS else pts)
-        node, port = places[route]
-        return form, route, Packet(data, node, port, sequence, number, sent_us, generation)
+        return form, route, audio_packet(head, view, *places[route])
     if form in (FRAME, TAPPED):
         _, _, item = decode(view.data[SIZE:])
         if isinstance(item, Packet):
@@ -133,15 +124,32 @@ def read(view: Bytes, places: list[tuple[str, str]]) -> tuple[int, int, Packet |
     return form, route, None
 
 
-def _write_frame(writer: Writer, form: int, route: int, packet: Packet) -> bool:
+def audio_packet(head: tuple[int, ...], view: Bytes, node: str, port: str) -> Packet:
+    """The packet of a message whose form is `AUDIO`; its samples are a view of the message.
+
+    Real-time path.
+    """
+    _, code, _, channels, rate, frames, sequence, number, generation, sent_us, pts = head
+    samples = np.ndarray((channels, frames), _DTYPES[code], view, SIZE)
+    data = _make(Audio, samples, rate, None if pts == _NO_PTS else pts)
+    return Packet(data, node, port, sequence, number, sent_us, generation)
+
+
+def _send_frame(writer: Writer, readers: int, form: int, route: int, packet: Packet) -> bool:
     parts = encode_parts(packet)
     loan = writer.loan(SIZE + parts_size(parts))
     if loan is None:
         return False
     try:
-        _HEAD.pack_into(loan.data, 0, form, 0, route, 0, 0, 0, 0, 0, 0, 0, _NO_PTS)
-        write_parts(parts, loan.data[SIZE:])
+        memory = loan.data
+        memory[:SIZE] = _plain_head(form, route)
+        write_parts(parts, memory[SIZE:])
     except BaseException:
         writer.discard()
         raise
+    writer.commit(readers)
     return True
+
+
+def _plain_head(form: int, route: int) -> bytes:
+    return _pack(form, 0, route, 0, 0, 0, 0, 0, 0, 0, _NO_PTS)

@@ -229,7 +229,7 @@ class Part:
                         unit = router.unit_of(end.node)
                         if self._may_shorten(unit, destination):
                             step = router.steps[end.node] if route.is_entry else None
-                            destination.shortcut = Shortcut(unit, queue, lane, step)
+                            destination.shortcut = Shortcut(unit, queue, lane, route.number, step)
         self._cast = Cast(nodes, self._clock, told.close_timeout_us // 2, self._on_node_failed)
 
     def _may_shorten(self, unit: Unit, destination: Destination) -> TypeGuard[IslandUnit]:

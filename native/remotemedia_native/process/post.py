@@ -11,19 +11,25 @@ from remotemedia.session.boundary import Boundary
 from remotemedia.session.chain import Step
 from remotemedia.session.unit import IslandUnit
 from remotemedia_native.process.arrival import Arrivals, Lane
-from remotemedia_native.process.bells import Bells
+from remotemedia_native.process.bells import HOLD_S, Bells
 from remotemedia_native.process.crossing import Outbox
-from remotemedia_native.process.envelope import END, FINISH, TAPPED, read
+from remotemedia_native.process.envelope import (
+    AUDIO,
+    END,
+    FINISH,
+    TAPPED,
+    audio_packet,
+    read,
+    unpack,
+)
 from remotemedia_native.process.ledger import ENDED, TAKEN_IN, Ledger
 from remotemedia_native.process.messages import Again
-from remotemedia_native.shm.base import Reader
+from remotemedia_native.shm.base import Message, Reader
 from remotemedia_native.shm.bell import Bell
 from remotemedia_native.shm.loop import add_bell, remove_bell
 
-# To wake another process may take 25 µs of this one, so bells are held back while there is more
-# to take in, but not for longer than this.
-HOLD_S = 200e-6
 AT_ONCE = 64  # messages of one topic after which others get a turn
+BATCH = 16  # of which so many are taken at a time
 
 
 class Destination:
@@ -97,37 +103,91 @@ class Shortcut:
         Past which.
     lane : Lane
         In which it is counted.
+    route : int
+        Which.
     step : Step, optional
         Of the node that counts what comes from the client.
     """
 
-    __slots__ = ("_lane", "_queue", "_step", "_target", "_unit")
+    __slots__ = ("lane", "queue", "route", "step", "target", "unit")
 
     def __init__(
-        self, unit: IslandUnit, queue: Boundary, lane: Lane, step: Step | None = None
+        self, unit: IslandUnit, queue: Boundary, lane: Lane, route: int, step: Step | None = None
     ) -> None:
-        self._unit = unit
-        self._queue = queue
-        self._lane = lane
-        self._step = step
-        self._target = queue.target
+        self.route = route
+        self.unit = unit
+        self.queue = queue
+        self.lane = lane
+        self.step = step
+        self.target = queue.target
 
     def takes(self, packet: Packet, message: int, memory: object) -> bool:
-        """Work on a packet, if that can be done now."""
-        unit, lane = self._unit, self._lane
+        """Work on a packet, if that can be done now.
+
+        Real-time path.
+        """
+        unit, lane = self.unit, self.lane
         if not unit.is_free or packet.generation < lane.cut or packet.data.__class__ is Control:
             return False
-        queue = self._queue
-        queue.entered += 1
-        queue.delivered += 1
-        if self._step is not None:
-            self._step.direct += 1
-        lane.begin(packet, message, memory)
-        if unit.work_now(self._target, packet):
-            lane.done(lane.now)
+        self._count(1)
+        lane.begin(packet.sequence, message)
+        if unit.work_now(self.target, packet):
+            lane.words[lane.now] = 0
         else:
-            unit.inbox.began(packet, lane, lane.now)  # type: ignore[attr-defined]
+            self._hold(packet, memory)
         return True
+
+    def run(self, post: Post, inflow: Inflow, batch: list[Message], until: float) -> None:
+        """`takes`, for what comes next in a batch, as long as it is plain audio for here.
+
+        Real-time path.
+
+        Parameters
+        ----------
+        post : Post
+            What is told to it comes first.
+        inflow : Inflow
+            Whose batch it is.
+        batch : list of Message
+            The last is the next.
+        until : float
+            The reading of the clock after which it is to stop.
+        """
+        unit, lane, target, route = self.unit, self.lane, self.target, self.route
+        told, told_word, heard = post.told, post.told_word, post.heard
+        node, port = inflow.places[route]
+        taken_in, taken_in_word = inflow.words, inflow.word
+        words, now, work, count = lane.words, lane.now, unit.work_now, 0
+        while batch and unit.is_free and perf_counter() < until:
+            if told is not None and told[told_word] != heard:
+                break
+            number, view = batch[-1]
+            head = unpack(view, 0)
+            if head[0] != AUDIO or head[2] != route or head[8] < lane.cut:
+                break
+            del batch[-1]
+            count += 1
+            packet = audio_packet(head, view, node, port)
+            lane.begin(packet.sequence, number)
+            if work(target, packet):
+                words[now] = 0
+            else:
+                self._hold(packet, view)
+            if taken_in is not None:
+                taken_in[taken_in_word] = number + 1
+        self._count(count)
+
+    def _count(self, packets: int) -> None:
+        self.queue.entered += packets
+        self.queue.delivered += packets
+        if self.step is not None:
+            self.step.direct += packets
+
+    def _hold(self, packet: Packet, memory: object) -> None:
+        """The work on a packet takes longer."""
+        lane = self.lane
+        lane.hold_now(memory)
+        self.unit.inbox.began(packet, lane, lane.now)  # type: ignore[attr-defined]
 
 
 class Inflow:
@@ -144,6 +204,10 @@ class Inflow:
     ----------
     newest : int
         Messages before this number came to a predecessor.
+    batch : list of Message
+        What was taken and is to be taken in, the last first.
+    shortcut : Shortcut or None
+        What the last packet was taken in by, if by one.
     words, word
         Where it is noted which messages were taken in, if an heir needs that.
     """
@@ -156,6 +220,8 @@ class Inflow:
         self.is_owed = again is not None and bool(again.held)
         self.words: memoryview | None = None
         self.word = 0
+        self.batch: list[Message] = []
+        self.shortcut: Shortcut | None = None
 
     def open(self, reader: Reader) -> None:
         """Read this end from now on."""
@@ -163,6 +229,7 @@ class Inflow:
 
     def close(self) -> None:
         """Read no more."""
+        self.batch.clear()
         if self.reader is not None:
             self.reader.close()
             self.reader = None
@@ -279,48 +346,54 @@ class Post:
 
     def _read(self, inflow: Inflow) -> bool:
         """Take in what is there; whether there may be more."""
-        if inflow.reader is None:
+        reader, batch = inflow.reader, inflow.batch
+        if reader is None:
             return False
-        take, places, destinations = inflow.reader.take, inflow.places, inflow.destinations
-        listen, told, told_word = self._listen, self.told, self.told_word
-        words, word, newest = inflow.words, inflow.word, inflow.newest
+        taken = 0
         began = perf_counter()
-        for _ in range(AT_ONCE):
-            message = take()
-            if message is None:
-                if inflow.is_owed and inflow.has_seen_all:
-                    self._written_off(inflow.write_off())
-                return False
-            if told is not None and told[told_word] != self.heard:
-                listen()
-            number, view = message
-            is_again = number < newest
-            if is_again and not inflow.is_owed:
-                continue
-            if inflow.is_owed and not is_again:
-                self._written_off(inflow.write_off())
-            form, route, packet = read(view, places)
-            del message
-            if packet is None:
-                if not is_again:
-                    self._take_mark(form, route, inflow)
-            else:
-                if form == TAPPED:
-                    self._tapped(route, packet)
-                else:
-                    destination = destinations[route]
-                    shortcut = destination.shortcut
-                    if shortcut is None or is_again or not shortcut.takes(packet, number, view):
-                        destination.take_in(packet, number, view, is_again)
-                del packet
-            del view
-            if words is not None and not is_again:
-                words[word] = number + 1
+        while batch or taken < AT_ONCE:
+            if not batch:
+                batch = inflow.batch = reader.take_all(BATCH)
+                if not batch:
+                    if inflow.is_owed and inflow.has_seen_all:
+                        self._written_off(inflow.write_off())
+                    return False
+                taken += len(batch)
+            if inflow.shortcut is not None and not inflow.is_owed:
+                inflow.shortcut.run(self, inflow, batch, began + HOLD_S)
+            if batch:
+                self._take_in(inflow, batch)
             if perf_counter() - began > HOLD_S:
                 self.bells.ring_held()
                 self.bells.hold()
                 began = perf_counter()
         return True
+
+    def _take_in(self, inflow: Inflow, batch: list[Message]) -> None:
+        """Take in the next message of a batch, and others after it if they are quickly done."""
+        if self.told is not None and self.told[self.told_word] != self.heard:
+            self._listen()
+        number, view = batch.pop()
+        is_again = number < inflow.newest
+        if is_again and not inflow.is_owed:
+            return
+        if inflow.is_owed and not is_again:
+            self._written_off(inflow.write_off())
+        form, route, packet = read(view, inflow.places)
+        if packet is None:
+            if not is_again:
+                self._take_mark(form, route, inflow)
+        elif form == TAPPED:
+            self._tapped(route, packet)
+        else:
+            destination = inflow.destinations[route]
+            shortcut = destination.shortcut
+            if shortcut is not None and not is_again and shortcut.takes(packet, number, view):
+                inflow.shortcut = shortcut
+            else:
+                destination.take_in(packet, number, view, is_again)
+        if inflow.words is not None and not is_again:
+            inflow.words[inflow.word] = number + 1
 
     def _take_mark(self, form: int, route: int, inflow: Inflow) -> None:
         if form == END:

@@ -86,7 +86,9 @@ class RingReader:
                     size = place & at.SIZE_MASK
                     lent = shelf.lent
                     if len(lent) < shelf.limit and not (shelf.short and self._is_short(shelf)):
-                        held = _Held((size,), _U8, shelf.memory, shelf.data + slot * shelf.slot_size)
+                        held = _Held(
+                            (size,), _U8, shelf.memory, shelf.data + slot * shelf.slot_size
+                        )
                         lent.add(slot)
                         held.loan = (lent, shelf.released, slot, stamp, words, self._ring)
                         # a third of what `np.ndarray(…, held)` costs
