@@ -6,9 +6,10 @@
   contestant on one core, and as the scheduler likes.
 - *chain*: five gains, each in a process; against dora-rs and a Ray compiled graph of five Python
   processes that do the same (bench/peers), and against the same five in one process (*group*) and
-  in none (*inline*); with our queues of 16 packets, and of 64 as dora has them. With 8 and 32 in flight, without a limit but our queues (*flood*), and one in
-  flight. Everybody is started anew for each round and ended after it, so that nobody's idle
-  processes take time from others, and luck with memory evens out.
+  in none (*inline*); with our queues of 16 packets, and of 64 as dora has them. With 8 and 32 in
+  flight, without a limit but our queues (*flood*), and one in flight. Everybody is started anew for
+  each round and ended after it, so that nobody's idle processes take time from others, and luck
+  with memory evens out.
 - *crowd*: twice as many node processes as cores; round trips through one of them, while the others
   are idle, and while each is sent a block every 20 ms. Then all are left alone: CPU time of each.
 - *start-up*: opening and closing sessions.

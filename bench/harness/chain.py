@@ -10,9 +10,9 @@ import numpy as np
 from peers.serve import NODES, RATE, chunk_bytes
 
 import remotemedia as rm
-from remotemedia.session.boundary import CAPACITY
 from harness.live import Live
 from harness.peer import Peer
+from remotemedia.session.boundary import CAPACITY
 
 GAIN_DB = -1.0
 FACTOR = np.float32(10 ** (GAIN_DB / 20))
