@@ -100,7 +100,7 @@ SCENARIOS: dict[str, tuple[list[Any], Check]] = {
     ),
     "again and again": (["loop"], check_loop),
     "interrupts": (["interrupts", 100], check_interrupts),
-    "cycles": (["cycles", 20], check_cycles),
+    "cycles": (["cycles", 5], check_cycles),
     "changes": (["changes"], check_changes),
 }
 
