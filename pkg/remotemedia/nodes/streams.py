@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Generic, Protocol, TypeVar
 
 from remotemedia.data import Audio
@@ -61,11 +61,8 @@ class PerStream(Node, Generic[S]):
         if before is not None:
             tail += before.finish()
             timeline = before.timeline.continued(audio.sample_rate)
-        elif len(self._streams) >= MAX_STREAMS:
-            raise DataError(
-                f"{type(self).__name__} follows {MAX_STREAMS} streams already, and "
-                f"{audio.stream_id!r} would be one more: end the session, or reset it"
-            )
+        else:
+            check_streams(self, self._streams, audio)
         stream = self._streams[audio.stream_id] = self.start(audio, timeline)
         return [*tail, *stream.push(audio)]
 
@@ -81,3 +78,12 @@ class PerStream(Node, Generic[S]):
     def close(self) -> None:
         """Let go of all streams."""
         self._streams.clear()
+
+
+def check_streams(node: Node, streams: Sized, audio: Audio) -> None:
+    """Raise DataError if a node follows too many streams to begin one more."""
+    if len(streams) >= MAX_STREAMS:
+        raise DataError(
+            f"{type(node).__name__} follows {MAX_STREAMS} streams already, and "
+            f"{audio.stream_id!r} would be one more: end the session, or reset it"
+        )

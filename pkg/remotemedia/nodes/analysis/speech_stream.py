@@ -212,18 +212,22 @@ class SpeechStream:
     def _close(self, end: int, reason: str) -> None:
         self._emit(end)
         end_us = self._time_us(end)
-        noise = self._activity.noise.power
-        speech = self._speech_power / self._speech_frames
         value = self._about("end") | {
             "end_sample": end,
             "end_us": end_us,
             "duration_us": end_us - self._start_us,
-            "snr_db": 10 * math.log10(speech / noise) if noise else None,
+            **self._measured(),
             "reason": reason,
         }
         self._open = False
         self._score = 0
         self._report(value, end)
+
+    def _measured(self) -> dict[str, object]:
+        """What was measured of the segment that ends."""
+        noise = self._activity.noise.power
+        speech = self._speech_power / self._speech_frames
+        return {"snr_db": 10 * math.log10(speech / noise) if noise else None}
 
     def _about(self, event: str) -> dict[str, object]:
         return {
