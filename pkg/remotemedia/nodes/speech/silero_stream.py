@@ -55,11 +55,12 @@ class Prober:
         samples : np.ndarray [shape=(channels, n)]
         """
         self._framer.put(samples)
-        found = []
+        found: list[float] = []
         while (frames := self._framer.take()) is not None:
             mono = frames[0] if len(frames) == 1 else frames.mean(0)
             for frame in mono:
-                found.append((yield from self._probability(frame)))
+                probability = yield from self._probability(frame)
+                found += [probability]
         return found
 
     def finish(self) -> Work[list[float]]:
