@@ -16,6 +16,8 @@
     ├── DataError                a value that no data type accepts
     ├── WireError                bytes that are no valid frame; names field and offset
     ├── MediaFileError           a media file that cannot be read; says why, and how to convert it
+    ├── ModelError               a model that is broken, does not fit, hangs or fails
+    │   └── ModelNotFoundError   a model that is not on this host; says how to get it
     ├── RecordingError           a recording that cannot be read or written; says where and why
     ├── NodeError                a node raised, or broke the contract
     │   ├── NodeOutputError      a node returned something that is not data
@@ -224,6 +226,18 @@ class MediaFileError(RemoteMediaError):
     """A media file that cannot be read."""
 
     code = "media_file"
+
+
+class ModelError(RemoteMediaError):
+    """A model that is broken, does not fit what it is given, hung or failed."""
+
+    code = "model_error"
+
+
+class ModelNotFoundError(ModelError):
+    """A model that was not found; says where it was looked for and how to get it."""
+
+    code = "model_not_found"
 
 
 class RecordingError(RemoteMediaError):

@@ -19,6 +19,7 @@ import msgspec
 from remotemedia.caps import parse_relation
 from remotemedia.errors import NodeError, UnavailableError, UnknownNodeTypeError, nearest
 from remotemedia.node import Behaviour, Node, broken_contract, function_node
+from remotemedia.plugins import entry_points as entry_points
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -197,23 +198,6 @@ class Registry:
                 self._ignored[f"{point.name} of {origin}"] = (
                     f"node_type {point.name!r} of {origin} is ignored: {known.origin} defines it"
                 )
-
-
-def entry_points(group: str) -> list[EntryPoint]:
-    """Installed entry points of a group, sorted by name and origin."""
-    from importlib.metadata import distributions  # costs 20 ms
-    from importlib.metadata import entry_points as installed
-
-    try:
-        found = list(installed(group=group))
-    except Exception:  # one broken distribution, whoever's, must not hide all others
-        found = []
-        for distribution in distributions():
-            try:
-                found.extend(distribution.entry_points.select(group=group))
-            except Exception:
-                continue
-    return sorted(found, key=lambda point: (point.name, point.value))
 
 
 def _origin(point: EntryPoint) -> str:

@@ -4,45 +4,68 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
-from remotemedia.models.opening import aopen_model, open_model
+from remotemedia.models.backend import ModelOptions
+from remotemedia.models.opening import aopen_models, open_models
 from remotemedia.node import Context, Node
 
 if TYPE_CHECKING:
     from remotemedia.models.backend import Model
+    from remotemedia.models.store import Files
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = Mapping[str, NDArray[Any]]
 T = TypeVar("T")
-Work = Generator[Feeds, Outputs, T]
-"""Yields what the model is to be run on, is sent its outputs, returns what comes of them."""
+Run = tuple["Model", Feeds]
+"""A model, and what it is to be run on."""
+Work = Generator[Run, Outputs, T]
+"""Yields the runs that it wants, is sent the outputs of each, returns what comes of them."""
 
 IN_A_PAGE = sys.platform == "emscripten"
 
 
 class ModelNode(Node):
-    """A node that computes with a model.
+    """A node that computes with models.
 
-    It is written once for both worlds: as generators (`work`, `tail`) that yield the inputs of each
-    run of the model and are sent its outputs. Natively a run is a plain call, and the node a
-    synchronous one; in a page it is awaited.
+    It is written once for both worlds: as generators (`work`, `tail`) that yield each run of a
+    model, ``outputs = yield self.model, {"input": frame}``, and are sent its outputs. Natively a
+    run is a plain call, and the node a synchronous one; in a page it is awaited.
 
     Attributes
     ----------
-    model : Model
-        Once open.
+    models : tuple of Model
+        Once open: one for each of `model_files`.
     """
 
-    backends = ("onnxruntime", "onnxruntime-web")
-    model: Model
+    backends: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnxruntime-web")
+    own_backends: ClassVar[tuple[str, ...]] = ()
+    """Those of `backends` that the node implements itself, by `own_model`."""
+    model_files: ClassVar[tuple[str, ...]] = ()
+    """The names of the files to open; empty: the only one."""
+    models: tuple[Model, ...] = ()
+
+    @property
+    def model(self) -> Model:
+        """The first of `models`."""
+        return self.models[0]
 
     @property
     def model_reference(self) -> str:
         """What to open: the name of a known model, a path, or a URL with its SHA-256."""
         return str(self.params.model)
+
+    @property
+    def model_options(self) -> ModelOptions:
+        """How to run it."""
+        return ModelOptions()
+
+    def own_model(self, name: str, file: Path | bytes) -> Model:
+        """The model, by a backend of `own_backends`."""
+        raise NotImplementedError(f"{type(self).__name__} has no own_model()")
 
     def work(self, data: Any) -> Work[Any]:
         """One input → what comes of it, as `Node.process` returns it."""
@@ -53,17 +76,21 @@ class ModelNode(Node):
         return ()
         yield  # a generator
 
-    def warm_up(self) -> Iterable[Feeds]:
-        """Inputs to run the model on once it is open, so that the first real run is no slower."""
+    def prepare(self, files: Files) -> None:
+        """Take what else the node needs from the files of the model, once `models` are open."""
+
+    def warm_up(self) -> Iterable[Run]:
+        """Runs to make once the models are open, so that the first real one is no slower."""
         return ()
 
-    if IN_A_PAGE:
+    if not TYPE_CHECKING and IN_A_PAGE:
 
         async def open(self, ctx: Context) -> None:
-            """Open the model, and run it for the first time."""
-            self.model = await aopen_model(self, ctx)
-            for feeds in self.warm_up():
-                await self.model.arun(feeds)
+            """Open the models, and run them for the first time."""
+            files, self.models = await aopen_models(self, ctx)
+            self.prepare(files)
+            for model, feeds in self.warm_up():
+                await model.arun(feeds)
 
         async def process(self, data: Any) -> Any:
             """What comes of one input."""
@@ -75,9 +102,9 @@ class ModelNode(Node):
 
         async def _adrive(self, work: Work[T]) -> T:
             try:
-                feeds = next(work)
+                model, feeds = next(work)
                 while True:
-                    feeds = work.send(await self.model.arun(feeds))
+                    model, feeds = work.send(await model.arun(feeds))
             except StopIteration as done:
                 value: T = done.value
                 return value
@@ -85,10 +112,11 @@ class ModelNode(Node):
     else:
 
         def open(self, ctx: Context) -> None:
-            """Open the model, and run it for the first time."""
-            self.model = open_model(self, ctx)
-            for feeds in self.warm_up():
-                self.model.run(feeds)
+            """Open the models, and run them for the first time."""
+            files, self.models = open_models(self, ctx)
+            self.prepare(files)
+            for model, feeds in self.warm_up():
+                model.run(feeds)
 
         def process(self, data: Any) -> Any:
             """What comes of one input."""
@@ -99,15 +127,15 @@ class ModelNode(Node):
             return self._drive(self.tail())
 
         def _drive(self, work: Work[T]) -> T:
-            run = self.model.run
             try:
-                feeds = next(work)
+                model, feeds = next(work)
                 while True:
-                    feeds = work.send(run(feeds))
+                    model, feeds = work.send(model.run(feeds))
             except StopIteration as done:
                 value: T = done.value
                 return value
 
     def close(self) -> None:
-        """Let go of the model."""
-        self.model.close()
+        """Let go of the models."""
+        for model in self.models:
+            model.close()

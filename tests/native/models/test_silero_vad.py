@@ -43,7 +43,7 @@ def at(speech: np.ndarray) -> dict[int, np.ndarray]:
     """The recording at both rates."""
     found = {}
     for rate in (8000, 16000):
-        outputs = run_node("AudioResample", [Audio(speech, 48000)], {"target_rate": rate})
+        outputs = run_node("AudioResample", [Audio(speech, 48000)], target_rate=rate).data
         found[rate] = np.concatenate([each.samples[0] for each in audio_of(outputs)])
     return found
 
@@ -77,6 +77,10 @@ def probabilities(models: Path, at: dict[int, np.ndarray]) -> dict[int, list[flo
     return found
 
 
+def run(inputs: list[Audio], params: dict[str, object]) -> list[object]:
+    return run_node(SileroVAD, inputs, params=params).data
+
+
 def audio_of(outputs: list[object]) -> list[Audio]:
     return [each for each in outputs if isinstance(each, Audio)]
 
@@ -104,7 +108,7 @@ def test_the_segments_are_theirs(
 ) -> None:
     samples = at[rate]
     blocks = [Audio(samples[i : i + block], rate) for i in range(0, len(samples), block)]
-    outputs = run_node("SileroVAD", blocks, {"model": str(silero), **params})
+    outputs = run(blocks, {"model": str(silero), **params})
     ends = [each.value for each in outputs if isinstance(each, rm.Json)]
     found = [(e["start_sample"], e["end_sample"]) for e in ends if e["event"] == "end"]
     used = SileroVAD.Params(**params)
@@ -130,13 +134,13 @@ def test_noise_is_no_speech(silero: Path) -> None:
     noise = (0.3 * draw.standard_normal(16000 * 5)).astype(np.float32)
     tone = np.sin(np.arange(16000 * 5) * 2 * np.pi * 440 / 16000).astype(np.float32)
     for samples in (noise, tone, np.zeros(16000 * 5, np.float32)):
-        assert run_node("SileroVAD", [Audio(samples, 16000)], {"model": str(silero)}) == []
+        assert run([Audio(samples, 16000)], {"model": str(silero)}) == []
 
 
 def test_streams_and_channels(silero: Path, at: dict[int, np.ndarray]) -> None:
     """Two streams do not mix; two channels are looked at as their mean."""
     samples = at[16000][: 16000 * 12]
-    alone = run_node("SileroVAD", [Audio(samples, 16000)], {"model": str(silero)})
+    alone = run([Audio(samples, 16000)], {"model": str(silero)})
     blocks = []
     for start in range(0, len(samples), 1600):
         part = samples[start : start + 1600]
@@ -145,13 +149,11 @@ def test_streams_and_channels(silero: Path, at: dict[int, np.ndarray]) -> None:
             Audio(np.zeros_like(part), 16000, stream_id="quiet"),
             Audio(np.stack([part * 2, part * 0]), 16000, stream_id="b"),
         ]
-    outputs = run_node("SileroVAD", blocks, {"model": str(silero)})
+    outputs = run(blocks, {"model": str(silero)})
     expected = [each.value for each in alone if isinstance(each, rm.Json)]
     for stream in ("a", "b"):
         events = [
-            each.value
-            for each in outputs
-            if isinstance(each, rm.Json) and each.stream_id == stream
+            each.value for each in outputs if isinstance(each, rm.Json) and each.stream_id == stream
         ]
         assert events == expected
     assert not [each for each in outputs if each.stream_id == "quiet"]
@@ -161,7 +163,7 @@ def test_nan_counts_as_silence_and_stays(silero: Path, at: dict[int, np.ndarray]
     samples = at[16000][: 16000 * 6].copy()
     samples[40000:40010] = np.nan
     samples[50000] = np.inf
-    outputs = run_node("SileroVAD", [Audio(samples, 16000)], {"model": str(silero)})
+    outputs = run([Audio(samples, 16000)], {"model": str(silero)})
     speech = np.concatenate([each.samples[0] for each in audio_of(outputs)])
     assert np.isnan(speech).sum() == 10
     assert np.isinf(speech).sum() == 1

@@ -17,6 +17,7 @@ from remotemedia.nodes.analysis.speech_stream import SpeechStream
 from remotemedia.nodes.model_node import Work
 
 if TYPE_CHECKING:
+    from remotemedia.models.backend import Model
     from remotemedia.nodes.speech.silero_vad import SileroVAD
 
 FRAME_MS = 32
@@ -31,13 +32,15 @@ class Prober:
 
     Parameters
     ----------
+    model : Model
     sample_rate : int
         8000 or 16000 Hz.
     channels : int
         What is looked at is their mean.
     """
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, model: Model, sample_rate: int, channels: int) -> None:
+        self._model = model
         self._framer = Framer(sample_rate, channels, FRAME_MS)
         self._context = sample_rate * CONTEXT_MS // 1000
         size = self._context + sample_rate * FRAME_MS // 1000
@@ -79,7 +82,7 @@ class Prober:
         window[0, context:] = frame
         if not np.isfinite(window).all():
             np.nan_to_num(window, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        outputs = yield feeds
+        outputs = yield self._model, feeds
         feeds["state"] = outputs["stateN"]
         return float(outputs["output"][0, 0])
 
@@ -93,6 +96,7 @@ class SileroStream(SpeechStream):
 
     Parameters
     ----------
+    model : Model
     audio : Audio
         Its first block, not yet pushed.
     params : SileroVAD.Params
@@ -100,7 +104,9 @@ class SileroStream(SpeechStream):
         Of its samples.
     """
 
-    def __init__(self, audio: Audio, params: SileroVAD.Params, timeline: Timeline) -> None:
+    def __init__(
+        self, model: Model, audio: Audio, params: SileroVAD.Params, timeline: Timeline
+    ) -> None:
         cut = EnergyVAD.Params(
             frame_ms=FRAME_MS,
             min_silence_ms=params.min_silence_ms,
@@ -109,7 +115,7 @@ class SileroStream(SpeechStream):
         )
         super().__init__(audio, cut, timeline)
         self._settled = False  # every frame is decided on at once
-        self._prober = Prober(audio.sample_rate, audio.channels)
+        self._prober = Prober(model, audio.sample_rate, audio.channels)
         self._probabilities: deque[float] = deque()
         self._threshold = params.threshold
         low = params.negative_threshold

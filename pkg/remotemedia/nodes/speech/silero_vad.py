@@ -13,7 +13,7 @@ from remotemedia.data.timeline import Timeline
 from remotemedia.node import NodeParams
 from remotemedia.nodes.analysis.energy_vad import Milliseconds
 from remotemedia.nodes.analysis.speech_stream import AUDIO, SEGMENTS
-from remotemedia.nodes.model_node import Feeds
+from remotemedia.nodes.model_node import Run
 from remotemedia.nodes.model_streams import PerModelStream
 from remotemedia.nodes.speech.silero_stream import CONTEXT_MS, FRAME_MS, UNITS, SileroStream
 
@@ -95,6 +95,7 @@ class SileroVAD(PerModelStream[SileroStream]):
     output_caps: ClassVar[Mapping[str, str]] = {SEGMENTS: "json", AUDIO: "audio(format=F32)"}
     capabilities = "passthrough"
     backends = ("onnxruntime", "onnxruntime-web", "numpy")
+    own_backends = ("numpy",)
     aliases: ClassVar[Mapping[str, str]] = {
         "min_silence_duration_ms": "min_silence_ms",
         "min_speech_duration_ms": "min_speech_ms",
@@ -105,9 +106,9 @@ class SileroVAD(PerModelStream[SileroStream]):
 
     def start(self, audio: Audio, timeline: Timeline) -> SileroStream:
         """The state of a stream that starts with this block."""
-        return SileroStream(audio, self.params, timeline)
+        return SileroStream(self.model, audio, self.params, timeline)
 
-    def warm_up(self) -> Iterable[Feeds]:
+    def warm_up(self) -> Iterable[Run]:
         """Silence, at both rates."""
         for rate in (8000, 16000):
             size = rate * (FRAME_MS + CONTEXT_MS) // 1000
@@ -116,4 +117,4 @@ class SileroVAD(PerModelStream[SileroStream]):
                 "state": np.zeros((2, 1, UNITS), np.float32),
                 "sr": np.array(rate, np.int64),
             }
-            yield feeds
+            yield self.model, feeds
