@@ -33,7 +33,7 @@ export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayB
 }
 
 /** The body of an answer. Raises a `load` error that says what came instead, and what to do. */
-export async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function download(url: string, folder = "baseUrl or pyodideUrl"): Promise<Uint8Array<ArrayBuffer>> {
   let answer: Response;
   try {
     answer = await fetch(url);
@@ -46,13 +46,13 @@ export async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
   }
   if (!answer.ok) {
     throw new RemoteMediaError(
-      `${url}: ${status(answer)}: is baseUrl or pyodideUrl the folder of that file?`,
+      `${url}: ${status(answer)}: is ${folder} the folder of that file?`,
       { code: "load" },
     );
   }
   if ((answer.headers.get("content-type") ?? "").startsWith("text/html")) {
     throw new RemoteMediaError(
-      `${url}: the server answers with an HTML page instead of the file: is baseUrl or pyodideUrl right?`,
+      `${url}: the server answers with an HTML page instead of the file: is ${folder} right?`,
       { code: "load" },
     );
   }

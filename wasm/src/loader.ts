@@ -1,9 +1,10 @@
 // Loads what a pipeline needs: a worker with Python in it, packages, the manifest.
-import { ASSETS, PYODIDE_FILES, PYODIDE_VERSION } from "./assets.generated.ts";
+import { ASSETS, ONNX_VERSION, PYODIDE_FILES, PYODIDE_VERSION } from "./assets.generated.ts";
 import type { BootProgress } from "./boot-progress.ts";
 import { RemoteMediaError } from "./errors.ts";
 import { folder, indexOf, isYaml, nameOf, packageOf } from "./manifest-source.ts";
 import type { Manifest } from "./manifest-source.ts";
+import type { OnnxOptions } from "./onnx.ts";
 import type { GraphInfo, Needs } from "./protocol.generated.ts";
 import type { AssetRequest } from "./protocol.ts";
 import { Remote } from "./remote.ts";
@@ -11,6 +12,7 @@ import type { RemoteListener } from "./remote.ts";
 import type { LoadOptions } from "./types.ts";
 
 const CDN = `https://cdn.jsdelivr.net/pyodide/v${PYODIDE_VERSION}/full/`;
+const ONNX_CDN = `https://cdn.jsdelivr.net/npm/onnxruntime-web@${ONNX_VERSION}/dist/`;
 const HANG_TIMEOUT_MS = 2_000;
 /** Of Pyodide's files those that every boot loads; other packages come later, where something needs them. */
 const BOOTED = Object.entries(PYODIDE_FILES).filter(([name]) => /^(pyodide|python_stdlib|numpy-)/.test(name));
@@ -39,6 +41,7 @@ export class Loader {
         assets,
         expected: { ...Object.fromEntries(BOOTED), ...Object.fromEntries(assets.map(({ url, size }) => [nameOf(url), size])) },
         shared: this.#shared,
+        onnx: this.#onnx(),
         hangTimeoutMs: this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
       },
       listener,
@@ -62,8 +65,8 @@ export class Loader {
   async give(remote: Remote, manifest: Manifest, type: "load" | "apply"): Promise<GraphInfo> {
     const { content, name } = manifest;
     if (isYaml(manifest)) await this.#ensure(remote, "pyyaml");
-    const { packages, workers } = await remote.ask<Needs>({ type: "requirements", manifest: content, name });
-    if (workers) await this.#ensure(remote, "workers");
+    const { packages, parts } = await remote.ask<Needs>({ type: "requirements", manifest: content, name });
+    for (const part of parts) await this.#ensure(remote, part as AssetName);
     if (packages.length > 0) {
       const unknown = await remote.loadPackages(packages);
       if (unknown.length > 0) await this.#install(remote, unknown);
@@ -93,6 +96,11 @@ export class Loader {
     const { url, file, sha256, size } = ASSETS[name];
     const base = this.#options.baseUrl;
     return { name, url: base === undefined ? url.href : new URL(file, folder(base)).href, sha256, size };
+  }
+
+  #onnx(): OnnxOptions {
+    const { onnxUrl = ONNX_CDN, modelsUrl } = this.#options;
+    return { onnxUrl: folder(onnxUrl).href, modelsUrl: modelsUrl === undefined ? null : folder(modelsUrl).href, pageUrl: document.baseURI };
   }
 
   #pyodideUrl(): string {

@@ -1,9 +1,11 @@
 // What the worker of a session and a worker of its nodes say to each other, around the messages of Python
 // (remotemedia_wasm/workers/messages.py), which are JSON text.
+import type { OnnxOptions } from "./onnx.ts";
 import type { AssetRequest } from "./protocol.ts";
 
 export interface NodeBoot {
   pyodideUrl: string;
+  onnx: OnnxOptions;
   /** Wheels to unpack, in this order. */
   assets: AssetRequest[];
   /** Of Pyodide's distribution, or, if it has them not, of Python's package index. */

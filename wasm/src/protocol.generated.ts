@@ -274,7 +274,7 @@ export interface PortFormat {
 /** What has to be there before a manifest is loaded. */
 export interface Needs {
   packages: string[];
-  workers: boolean;
+  parts: string[];
 }
 
 /** A request was carried out. */

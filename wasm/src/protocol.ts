@@ -1,6 +1,7 @@
 // What a page and its own worker say to each other. Requests and answers of the session are JSON text
 // (protocol.generated.ts); here is what travels around them: boot, buffers, ports.
 import type { Endpoint, RingCounters } from "./links.ts";
+import type { OnnxOptions } from "./onnx.ts";
 import type { ErrorInfo } from "./protocol.generated.ts";
 import type { Progress } from "./types.ts";
 
@@ -23,6 +24,7 @@ export interface BootOptions {
   status: SharedArrayBuffer | null;
   /** One byte: Pyodide's interrupt buffer. */
   interrupt: SharedArrayBuffer | null;
+  onnx: OnnxOptions;
 }
 
 export type ToWorker =

@@ -148,12 +148,12 @@ export class Remote {
   }
 
   async #boot(options: RemoteOptions, signal?: AbortSignal): Promise<void> {
-    const { pyodideUrl, assets, expected, shared } = options;
+    const { pyodideUrl, assets, expected, shared, onnx } = options;
     const booted = this.#number<null>(() => {
       const interrupt = shared ? new SharedArrayBuffer(1) : null;
       this.#watchdog.interrupt = interrupt === null ? null : new Uint8Array(interrupt);
       const status = this.#watchdog.status;
-      this.#post({ type: "boot", options: { pyodideUrl, assets, expected, status, interrupt } });
+      this.#post({ type: "boot", options: { pyodideUrl, assets, expected, status, interrupt, onnx } });
     }, 0);
     const abort = (): void => {
       this.#dead = new RemoteMediaError("the loading was aborted", { code: "aborted", cause: signal?.reason });

@@ -2,6 +2,7 @@
 import { download, fetchAsset } from "./assets.ts";
 import { RemoteMediaError, messageOf } from "./errors.ts";
 import type { NodeEnd, OnEnded, OnSaid } from "./node-launcher.ts";
+import { OnnxHost } from "./onnx.ts";
 import { ProgressMeter, watchFetch } from "./progress.ts";
 import type { AssetRequest, BootOptions } from "./protocol.ts";
 import type { Progress } from "./types.ts";
@@ -33,7 +34,7 @@ export interface NodeHost {
   launch(packages: string[], onSaid: OnSaid, onEnded: OnEnded): NodeEnd;
 }
 
-export type RuntimeOptions = Pick<BootOptions, "pyodideUrl" | "assets" | "expected" | "interrupt"> & {
+export type RuntimeOptions = Pick<BootOptions, "pyodideUrl" | "assets" | "expected" | "interrupt" | "onnx"> & {
   /** Told of what Python writes. */
   print(text: string, isError: boolean): void;
 };
@@ -69,6 +70,7 @@ export async function boot(
     unpack(python, await wheels);
     if (options.interrupt !== null) python.setInterruptBuffer(new Uint8Array(options.interrupt));
     python._api.on_fatal = onFatal;
+    python.registerJsModule("remotemedia_onnx", new OnnxHost(options.onnx, () => python._module.HEAPU8));
     meter.enter("pipeline", "starting RemoteMedia");
     return {
       run: <T>(module: string, ...given: unknown[]) => python.pyimport(module).boot(...given) as T,

@@ -12,6 +12,10 @@ export interface LoadOptions {
   baseUrl?: string | URL;
   /** Folder of Pyodide. Default: the public CDN, in the tested version. */
   pyodideUrl?: string | URL;
+  /** Folder of onnxruntime-web's files, for nodes that compute with models. Default: the public CDN, in the tested version. */
+  onnxUrl?: string | URL;
+  /** Folder that has models by their names: `silero-vad/` and so on. Default: where their makers have them. */
+  modelsUrl?: string | URL;
   /** More Python packages: names for micropip, URLs of wheels, or paths relative to the page. */
   packages?: readonly string[];
   /** Package indexes for micropip, instead of its default. */

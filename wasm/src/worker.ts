@@ -7,7 +7,7 @@ import type { ToNodeWorker } from "./node-protocol.ts";
 import type { NodeScope } from "./node-worker.ts";
 import { hostNodes } from "./node-worker.ts";
 import type { ErrorInfo } from "./protocol.generated.ts";
-import type { AssetRequest, BootOptions, FromWorker, ToWorker } from "./protocol.ts";
+import type { BootOptions, FromWorker, ToWorker } from "./protocol.ts";
 import { HEARTBEAT_MS } from "./protocol.ts";
 import type { Host, NodeHost, Receive, Runtime } from "./runtime.ts";
 import { boot } from "./runtime.ts";
@@ -22,7 +22,11 @@ const scope = globalThis as unknown as Scope;
 let runtime: Runtime | undefined;
 let receive: Receive = () => undefined;
 /** What a worker of nodes is booted with. */
-const nodes: { pyodideUrl: string; assets: AssetRequest[] } = { pyodideUrl: "", assets: [] };
+const nodes: Pick<BootOptions, "pyodideUrl" | "assets" | "onnx"> = {
+  pyodideUrl: "",
+  assets: [],
+  onnx: { onnxUrl: "", modelsUrl: null, pageUrl: "" },
+};
 /** The ends of rings by connection, for their counters. */
 const ends = new Map<string, BlockReader | BlockWriter>();
 
@@ -105,6 +109,7 @@ async function start(options: BootOptions): Promise<void> {
   }
   try {
     nodes.pyodideUrl = options.pyodideUrl;
+    nodes.onnx = options.onnx;
     nodes.assets.push(...options.assets);
     const print = (text: string, isError: boolean): void => (isError ? console.warn(text) : console.log(text));
     runtime = await boot({ ...options, print }, (progress) => scope.postMessage({ type: "progress", progress }), onFatal);

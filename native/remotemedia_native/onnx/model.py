@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from remotemedia.errors import ModelError, nearest
+from remotemedia.errors import ModelError
 from remotemedia.models.backend import Feeds, ModelOptions
+from remotemedia.models.feed_check import FeedCheck
 from remotemedia.models.tensor_info import TensorInfo
 from remotemedia_native.onnx.failures import is_terminated, why_failed
 from remotemedia_native.onnx.session import Shared
@@ -60,8 +60,7 @@ class OnnxModel:
                 "numbers"
             )
         self._names = [each.name for each in self.outputs]
-        self._wanted = {each.name: np.dtype(each.dtype) for each in self.inputs}
-        self._shapes: dict[str, tuple[int, ...] | None] = dict.fromkeys(self._wanted)
+        self._check = FeedCheck(self._name, self.inputs).check
         self._run: Any = session.run
         self._options = _run_options()
         self._timeout_s = None if options.timeout_ms is None else options.timeout_ms / 1000
@@ -71,14 +70,7 @@ class OnnxModel:
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Run it; see `Model.run`. Any thread may call it."""
-        if len(feeds) != len(self._wanted):
-            self._check_names(feeds)
-        shapes = self._shapes
-        for name, dtype in self._wanted.items():
-            array = feeds.get(name)
-            # A shape that was looked at before needs no second look.
-            if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shapes[name]:
-                self._check(name, array, feeds)
+        self._check(feeds)
         names = self._names
         try:
             if self._timeout_s is None:
@@ -121,46 +113,6 @@ class OnnxModel:
             raise
         finally:
             WATCHDOG.end(run)
-
-    def _check_names(self, feeds: Feeds) -> None:
-        known = list(self._wanted)
-        for name in feeds:
-            if name not in self._wanted:
-                hint = nearest(name, known) or f" (it has {', '.join(known)})"
-                raise ModelError(f"{self._name} has no input {name!r}{hint}")
-
-    def _check(self, name: str, array: object, feeds: Feeds) -> None:
-        """Raise unless the array is what the model takes by that name."""
-        info = next(each for each in self.inputs if each.name == name)
-        if array is None:
-            self._check_names(feeds)
-            given = ", ".join(feeds) or "nothing"
-            raise ModelError(f"{self._name} was not given its input {info}; it was given {given}")
-        if not isinstance(array, np.ndarray):
-            raise ModelError(
-                f"{self._name}: input {info} must be a numpy array, not {type(array).__name__}: "
-                "use np.asarray(values)"
-            )
-        shape = array.shape
-        if array.dtype != self._wanted[name]:
-            raise ModelError(
-                f"{self._name}: input {info} was given {array.dtype} {list(shape)}: use "
-                f".astype(np.{info.dtype})"
-            )
-        # onnxruntime says [] of a scalar, and of a shape of which nothing is known as well.
-        if info.shape and (
-            len(shape) != len(info.shape)
-            or any(
-                isinstance(size, int) and size != given
-                for size, given in zip(info.shape, shape, strict=True)
-            )
-        ):
-            what = f"{len(shape)} dimensions" if len(shape) != len(info.shape) else "the shape"
-            raise ModelError(
-                f"{self._name}: input {info} was given {what} {list(shape)}: it takes "
-                f"{len(info.shape)}, of the sizes that are numbers"
-            )
-        self._shapes[name] = shape
 
 
 def _closed(*_: object) -> Any:

@@ -6,9 +6,9 @@ that importing `remotemedia` imports no node.
 
 from __future__ import annotations
 
-from remotemedia.nodes import analysis, audio, flow, speech, text
+from remotemedia.nodes import analysis, audio, flow, models, speech, text
 
-_FOLDERS = (audio, analysis, speech, text, flow)
+_FOLDERS = (audio, analysis, speech, models, text, flow)
 
 TABLE: dict[str, str] = {
     name: f"{folder.__name__}.{target}"

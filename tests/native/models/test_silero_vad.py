@@ -12,7 +12,7 @@ import pytest
 
 import remotemedia as rm
 from remotemedia.data import Audio
-from remotemedia.nodes.speech.silero_vad import SileroVAD
+from remotemedia.nodes.models.silero_vad import SileroVAD
 from remotemedia.testing import run_node
 
 

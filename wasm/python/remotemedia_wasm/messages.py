@@ -31,12 +31,13 @@ class Needs(msgspec.Struct, frozen=True):
     ----------
     packages : tuple of str
         Requirements.
-    workers : bool
-        Whether it has nodes in workers of their own.
+    parts : tuple of str
+        Of this package what not every page loads: ``workers`` for nodes in workers of their own,
+        ``models`` for nodes that compute with models.
     """
 
     packages: tuple[str, ...]
-    workers: bool
+    parts: tuple[str, ...]
 
 
 class Install(Message, frozen=True, tag="install"):

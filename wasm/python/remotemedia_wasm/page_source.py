@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import linecache
 import sys
@@ -10,14 +11,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from remotemedia import diagram, protocol
-from remotemedia.errors import Problem, UnavailableError
+from remotemedia.errors import Problem, UnavailableError, UnknownNodeTypeError
 from remotemedia.graph import requirements
 from remotemedia.manifest import load_manifest
 from remotemedia.pipeline import Pipeline
 from remotemedia.plan import Plan
+from remotemedia.registry import default_registry
 from remotemedia_wasm import messages as page
 from remotemedia_wasm.live import Handlers
 
+MODEL_NODES = "remotemedia.nodes.models."
 PAGE_MODULE = "page_source"
 """The module that source from the page is run in."""
 
@@ -70,8 +73,18 @@ async def _define(request: page.Define, _: object) -> None:
 
 async def _requirements(request: page.Requirements, _: object) -> page.Needs:
     manifest = load_manifest(as_source(request.manifest), name=request.name)
-    workers = any(node.executor in ("process", "worker") for node in manifest.nodes)
-    return page.Needs(requirements(manifest), workers)
+    parts = []
+    if any(node.executor in ("process", "worker") for node in manifest.nodes):
+        parts.append("workers")
+    if any(_computes_with_models(node.node_type) for node in manifest.nodes):
+        parts.append("models")
+    return page.Needs(requirements(manifest), tuple(parts))
+
+
+def _computes_with_models(node_type: str) -> bool:
+    with contextlib.suppress(UnknownNodeTypeError):
+        return default_registry().info(node_type).target.startswith(MODEL_NODES)
+    return False
 
 
 async def install(packages: Iterable[str], index_urls: Iterable[str]) -> None:

@@ -13,9 +13,9 @@ from remotemedia.data.timeline import Timeline
 from remotemedia.node import NodeParams
 from remotemedia.nodes.analysis.energy_vad import Milliseconds
 from remotemedia.nodes.analysis.speech_stream import AUDIO, SEGMENTS
-from remotemedia.nodes.model_node import Run
-from remotemedia.nodes.model_streams import PerModelStream
-from remotemedia.nodes.speech.silero_stream import CONTEXT_MS, FRAME_MS, UNITS, SileroStream
+from remotemedia.nodes.models.model_node import Run
+from remotemedia.nodes.models.model_streams import PerModelStream
+from remotemedia.nodes.models.silero_stream import CONTEXT_MS, FRAME_MS, UNITS, SileroStream
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from remotemedia.data import Audio
 from remotemedia.data.timeline import Timeline
 from remotemedia.node import NodeParams
-from remotemedia.nodes.model_node import ModelNode, Work
+from remotemedia.nodes.models.model_node import ModelNode, Work
 from remotemedia.nodes.streams import check_streams
 
 

@@ -14,11 +14,11 @@ from remotemedia.node import Emit
 from remotemedia.nodes.analysis.energy_vad import EnergyVAD
 from remotemedia.nodes.analysis.framer import Framer
 from remotemedia.nodes.analysis.speech_stream import SpeechStream
-from remotemedia.nodes.model_node import Work
+from remotemedia.nodes.models.model_node import Work
 
 if TYPE_CHECKING:
     from remotemedia.models.backend import Model
-    from remotemedia.nodes.speech.silero_vad import SileroVAD
+    from remotemedia.nodes.models.silero_vad import SileroVAD
 
 FRAME_MS = 32
 CONTEXT_MS = 4
