@@ -23,6 +23,7 @@ from chromium import AUDIO, AUTOPLAY, CHROMIUM, QUIET
 from e2e_site import ISOLATED, POLICY, Site, serving
 from firefox import Firefox
 
+import fetch_models
 import pyodide_web
 from fetch_recordings import fetch
 
@@ -41,6 +42,8 @@ def folders() -> dict[str, Path]:
         "/pyodide/": pyodide_web.locate(),
         "/examples/": REPOSITORY / "examples",
         "/recordings/": fetch(),
+        "/models/": fetch_models.fetch(),
+        "/onnx/": REPOSITORY / "wasm" / "node_modules" / "onnxruntime-web" / "dist",
         "/page/": Path(__file__).parent / "page",
     }
 

@@ -70,7 +70,7 @@ def open_models(node: UsesModels, ctx: Told) -> Opened:
             f"{type(node).__name__}: backend {backend.name!r} has to be waited for, which only a "
             "page does"
         )
-    files = find_store().find(node.model_reference, progress=ctx.progress)
+    files = cast(Files, find_store().find(node.model_reference, progress=ctx.progress))
     models: list[Model] = []
     for file in _pick(node, files):
         if isinstance(backend, str):

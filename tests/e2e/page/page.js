@@ -26,7 +26,7 @@ window.Worker = class extends RealWorker {
 };
 
 const params = new URLSearchParams(location.search);
-const DEFAULTS = { pyodideUrl: "/pyodide/" };
+const DEFAULTS = { pyodideUrl: "/pyodide/", onnxUrl: "/onnx/", modelsUrl: "/models/" };
 if (params.get("link") === "transferred") DEFAULTS.sharedMemory = false;
 
 window.load = (manifest, options = {}) => web.Pipeline.load(manifest, { ...DEFAULTS, ...options });

@@ -1,0 +1,71 @@
+"""PageStore: where a page has its models from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from remotemedia.errors import ModelError, ModelNotFoundError
+from remotemedia.models.catalog import CATALOG, known_model
+from remotemedia.models.reference import Reference
+from remotemedia.models.store import Files
+
+
+class PageStore:
+    """Models by HTTP: each file is downloaded once, and then comes from the browser's cache.
+
+    A known model is looked for in the page's own folder (`modelsUrl`: ``silero-vad/…``), if it has
+    one, and else where its makers have it. A path is relative to that folder, or else to the page.
+    """
+
+    def __init__(self) -> None:
+        import remotemedia_onnx
+
+        self._host: Any = remotemedia_onnx
+
+    async def find(self, reference: str, *, progress: Callable[..., None] | None = None) -> Files:
+        """All files of a model, by name; see `Store.find`."""
+        wanted = Reference.parse(reference)
+        own = self._host.modelsUrl
+        if wanted.url:
+            return {wanted.file: await self._get(wanted.url, wanted.sha256, reference)}
+        if wanted.name in CATALOG:
+            found = {}
+            for file in known_model(wanted.name).files:
+                if progress is not None:
+                    progress(f"loading the model {wanted.name}: {file.name}")
+                url = f"{own}{wanted.name}/{file.name}" if own else file.url
+                found[file.name] = await self._get(url, file.sha256, reference)
+            return found
+        url = _joined(own or self._host.pageUrl, wanted.path)
+        return {wanted.file: await self._get(url, "", reference)}
+
+    async def _get(self, url: str, sha256: str, reference: str) -> bytes:
+        from pyodide.ffi import JsException
+
+        try:
+            content: bytes = (await self._host.get(url)).to_bytes()
+        except JsException as error:
+            raise ModelNotFoundError(
+                f"model {reference!r}: {getattr(error, 'message', '') or error}"
+            ) from None
+        if not sha256:
+            return content
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != sha256:
+            await self._host.drop(url)
+            raise ModelError(
+                f"model {reference!r}: {url} has the SHA-256 {actual}, not {sha256}: it is "
+                "corrupted or of another version"
+            )
+        from pyodide.ffi import to_js
+
+        await self._host.keep(url, to_js(content))
+        return content
+
+
+def _joined(base: str, path: str) -> str:
+    from urllib.parse import urljoin
+
+    return urljoin(base, path)
