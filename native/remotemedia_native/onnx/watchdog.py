@@ -30,9 +30,9 @@ class Run:
 class Watchdog:
     """Ends runs at their deadlines.
 
-    There is a thread while somebody keeps it (`keep`, `release`). A run that ends in time costs two
-    operations on a set: the thread is woken only if it would sleep beyond the deadline. It wakes at
-    the deadline of a run that is long over, and then sleeps until the next.
+    There is a thread while somebody keeps it (`keep`, `release`) or a run is on. A run that ends in
+    time costs two operations on a set: the thread is woken only if it would sleep beyond the
+    deadline. It wakes at the deadline of a run that is long over, and then sleeps until the next.
 
     onnxruntime looks between two operations of the graph whether it is to end, so one operation
     that takes for ever is not ended.
@@ -57,14 +57,14 @@ class Watchdog:
                 self._thread.start()
 
     def release(self) -> None:
-        """The thread ends when nobody keeps it."""
+        """The thread ends when nobody keeps it and no run is on: it is waited for if none is."""
         with self._lock:
             self._keepers -= 1
             if self._keepers:
                 return
             thread, self._thread = self._thread, None
             self._change.notify_all()
-        if thread is not None:
+        if thread is not None and not self._runs:
             thread.join()
 
     def begin(self, options: Any, timeout_s: float) -> Run:
@@ -84,7 +84,7 @@ class Watchdog:
     def _watch(self) -> None:
         own = threading.current_thread()
         with self._lock:
-            while self._thread is own:
+            while True:
                 self._wakes_at = math.inf  # whoever begins during the look asks for another
                 now = time.monotonic()
                 nearest = math.inf
@@ -96,10 +96,10 @@ class Watchdog:
                         run.options.terminate = True
                     else:
                         nearest = min(nearest, run.deadline)
+                if nearest == math.inf and self._thread is not own:
+                    return
                 self._wakes_at = nearest
                 self._change.wait(None if nearest == math.inf else nearest - now)
-            if self._thread is None:
-                self._wakes_at = math.inf
 
 
 WATCHDOG = Watchdog()

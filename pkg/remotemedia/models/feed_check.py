@@ -69,16 +69,15 @@ class FeedCheck:
                 f".astype(np.{info.dtype})"
             )
         # Runtimes say [] of a scalar, and of a shape of which nothing is known as well.
-        if info.shape and (
-            len(shape) != len(info.shape)
-            or any(
-                isinstance(size, int) and size != given
-                for size, given in zip(info.shape, shape, strict=True)
-            )
-        ):
-            what = f"{len(shape)} dimensions" if len(shape) != len(info.shape) else "the shape"
+        if info.shape and len(shape) != len(info.shape):
             raise ModelError(
-                f"{self._model}: input {info} was given {what} {list(shape)}: it takes "
-                f"{len(info.shape)}, of the sizes that are numbers"
+                f"{self._model}: input {info} was given {list(shape)}: it takes "
+                f"{len(info.shape)} dimensions, not {len(shape)}"
             )
+        for axis, (size, given) in enumerate(zip(info.shape, shape, strict=False)):
+            if isinstance(size, int) and size != given:
+                raise ModelError(
+                    f"{self._model}: input {info} was given {list(shape)}: dimension {axis} must "
+                    f"be {size}, not {given}"
+                )
         self._shapes[name] = shape
