@@ -17,6 +17,7 @@ import hashlib
 import inspect
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -63,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["REMOTEMEDIA_MODELS"] = str(models_folder())
     wheel: Path | None = config.getoption("--wheel")
     if wheel is not None:
         wrong = difference_from_wheel(Path(remotemedia.__file__).parent, wheel)
@@ -71,6 +73,18 @@ def pytest_configure(config: pytest.Config) -> None:
     report: Path | None = config.getoption("--report")
     if report is not None:
         config.pluginmanager.register(Report(report))
+
+
+def models_folder() -> Path:
+    """The model files that tests need, each in the folder of its model."""
+    repository = Path(__file__).parents[1]
+    if sys.platform == "emscripten":
+        return repository / "build" / "models"  # where scripts/test puts them
+    import subprocess
+
+    script = repository / "scripts" / "fetch_models.py"
+    done = subprocess.run([sys.executable, script], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(done.stdout.strip())
 
 
 def pytest_report_header() -> str:

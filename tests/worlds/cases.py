@@ -158,6 +158,18 @@ def energy_vad() -> Cases:
     yield "two streams", {}, in_turns(*streams)
 
 
+def silero_vad() -> Cases:
+    """By onnxruntime natively, by numpy in Pyodide."""
+    for rate in (8_000, 16_000):
+        yield f"{rate} Hz", {}, audio(held(speech, rate // 8_000), rate, 10)
+    hasty = {"min_speech_ms": 32, "min_silence_ms": 32, "speech_pad_ms": 0}
+    yield "short segments", dict(hasty), audio(speech_in_noise, 8_000, 20)
+    yield "stereo", {"threshold": 0.4}, audio(speech, 8_000, 10, channels=2)
+    yield "not finite", {}, audio(broken, 8_000, 10)
+    streams = [audio(speech, 8_000, 6, stream_id=name) for name in "ab"]
+    yield "two streams", {}, in_turns(*streams)
+
+
 def speculative_vad_gate() -> Cases:
     for rate in (8_000, 16_000, 48_000):
         given = audio(held(speech_in_noise, rate // 8_000), rate, 10)
@@ -425,6 +437,7 @@ _TABLE: dict[str, Callable[[], Cases]] = {
     "Gain": gain,
     "IIRFilter": iir_filter,
     "PassThrough": pass_through,
+    "SileroVAD": silero_vad,
     "SpeculativeAudioCommit": speculative_audio_commit,
     "SpeculativeVADGate": speculative_vad_gate,
     "TextCollector": text_collector,

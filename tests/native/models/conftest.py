@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import wave
@@ -16,7 +17,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 @pytest.fixture(scope="session")
 def models() -> Path:
     """The folder of the model files: a folder for each package."""
-    return _folder("fetch_models.py")
+    return Path(os.environ["REMOTEMEDIA_MODELS"])
 
 
 @pytest.fixture(scope="session")

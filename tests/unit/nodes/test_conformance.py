@@ -1,11 +1,13 @@
 """Every registered node keeps to the contract; every data type and executor is in its table."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import remotemedia as rm
 from remotemedia.caps import parse_caps
-from remotemedia.data import Json
+from remotemedia.data import Audio, Json
 from remotemedia.node import Node, broken_contract, make_params
 from remotemedia.registry import default_registry
 from remotemedia.testing.conformance import (
@@ -24,7 +26,13 @@ SPOKEN = [
     Json({"event": "end", "start_us": 900_000, "end_us": 2_100_000}, stream_id="stream"),
     *sample_data(parse_caps("audio(format=F32)")),
 ]
+SPEECH = np.load(Path(__file__).parents[2] / "golden/nodes/analysis/speech.npy").astype(np.float32)
+TALK = [
+    Audio(SPEECH[None, start : start + 3_000] / 32768, 8_000, stream_id="stream")
+    for start in range(0, len(SPEECH), 3_000)
+]
 INPUTS = {
+    "SileroVAD": TALK,
     "AudioBufferAccumulator": SPOKEN,
     "SpeculativeAudioCommit": SPOKEN,
     "Calculator": [

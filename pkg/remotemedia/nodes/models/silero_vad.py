@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 
 from remotemedia.data import Audio
 from remotemedia.data.timeline import Timeline
+from remotemedia.models.onnx_file import OnnxFile
 from remotemedia.node import NodeParams
 from remotemedia.nodes.analysis.energy_vad import Milliseconds
 from remotemedia.nodes.analysis.speech_stream import AUDIO, SEGMENTS
 from remotemedia.nodes.models.model_node import Run
 from remotemedia.nodes.models.model_streams import PerModelStream
+from remotemedia.nodes.models.silero_numpy import SileroNumpy
 from remotemedia.nodes.models.silero_stream import CONTEXT_MS, FRAME_MS, UNITS, SileroStream
+
+if TYPE_CHECKING:
+    from remotemedia.models.backend import Model
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -103,6 +109,10 @@ class SileroVAD(PerModelStream[SileroStream]):
     }
 
     params: Params
+
+    def own_model(self, name: str, file: Path | bytes) -> Model:
+        """The model by numpy."""
+        return SileroNumpy(OnnxFile.read(file))
 
     def start(self, audio: Audio, timeline: Timeline) -> SileroStream:
         """The state of a stream that starts with this block."""
