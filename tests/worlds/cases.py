@@ -164,7 +164,8 @@ def silero_vad() -> Cases:
         yield f"{rate} Hz", {}, audio(held(speech, rate // 8_000), rate, 10)
     hasty = {"min_speech_ms": 32, "min_silence_ms": 32, "speech_pad_ms": 0}
     yield "short segments", dict(hasty), audio(speech_in_noise, 8_000, 20)
-    yield "stereo", {"threshold": 0.4}, audio(speech, 8_000, 10, channels=2)
+    picky = {"model": "silero-vad", "threshold": 0.6, "negative_threshold": 0.55}
+    yield "stereo", dict(picky), audio(speech, 8_000, 10, channels=2)
     yield "not finite", {}, audio(broken, 8_000, 10)
     streams = [audio(speech, 8_000, 6, stream_id=name) for name in "ab"]
     yield "two streams", {}, in_turns(*streams)

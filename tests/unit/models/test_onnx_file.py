@@ -65,7 +65,7 @@ def typed(kind, field, data):
     [
         (1, 4, np.array([1.5, -2], "<f4").tobytes(), np.array([1.5, -2], np.float32)),
         (11, 10, np.array([1.5, -2], "<f8").tobytes(), np.array([1.5, -2])),
-        (7, 7, write.varint(-1) + write.varint(5), np.array([-1, 5])),
+        (7, 7, write.varint(-1) + write.varint(5), np.array([-1, 5], np.int64)),
         (6, 5, write.varint(-1) + write.varint(5), np.array([-1, 5], np.int32)),
         (2, 5, write.varint(255) + write.varint(5), np.array([255, 5], np.uint8)),
         (13, 11, write.varint(2**63) + write.varint(5), np.array([2**63, 5], np.uint64)),

@@ -1,5 +1,6 @@
 """Every registered node keeps to the contract; every data type and executor is in its table."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,10 @@ class TestEveryNode:
     async def test_nothing_in_nothing_out_but_a_tail(self, name, clock):
         cls = REGISTRY.find(name)
         node = cls(make_params(cls, {}))
-        assert list(node.finish() or ()) == []
+        tail = node.finish()
+        assert list((await tail if inspect.isawaitable(tail) else tail) or ()) == []
 
-    def test_fan_out_shares_one_object(self, name):
+    async def test_fan_out_shares_one_object(self, name):
         if not REGISTRY.find(name).output_ports(make_params(REGISTRY.find(name), {})):
             return
         pipeline = rm.Pipeline()
@@ -91,7 +93,7 @@ class TestEveryNode:
         cls = REGISTRY.find(name)
         caps = next(iter(cls.input_ports(make_params(cls, {})).values()))
         received = {"a": [], "b": []}
-        for packet in pipeline.run(INPUTS.get(name) or sample_data(caps)):
+        async for packet in pipeline.arun(INPUTS.get(name) or sample_data(caps)):
             if packet.node in received:
                 received[packet.node].append(packet.data)
         assert received["a"]
