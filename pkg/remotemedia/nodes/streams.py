@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Generic, Protocol, TypeVar
 
-from remotemedia.data import Audio
+from remotemedia.data import Audio, Data
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError
 from remotemedia.node import Node, NodeParams
@@ -80,10 +80,10 @@ class PerStream(Node, Generic[S]):
         self._streams.clear()
 
 
-def check_streams(node: Node, streams: Sized, audio: Audio) -> None:
+def check_streams(node: Node, streams: Sized, data: Data) -> None:
     """Raise DataError if a node follows too many streams to begin one more."""
     if len(streams) >= MAX_STREAMS:
         raise DataError(
             f"{type(node).__name__} follows {MAX_STREAMS} streams already, and "
-            f"{audio.stream_id!r} would be one more: end the session, or reset it"
+            f"{data.stream_id!r} would be one more: end the session, or reset it"
         )
