@@ -93,3 +93,29 @@ class Broken(Called):
 
 class NoBackend:
     """Something else."""
+
+
+class Summing(Multiplying):
+    """``after = before + Σ x``, ``y = x + before``: a model with a state."""
+
+    inputs = (TensorInfo("x", "float32", ("n",)), TensorInfo("before", "float32", ("one",)))
+    outputs = (TensorInfo("after", "float32", ("one",)), TensorInfo("y", "float32", ("n",)))
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        before = feeds["before"]
+        return {"after": before + feeds["x"].sum(), "y": feeds["x"] + before}
+
+
+class CalledSum(Called):
+    """`Summing`, called."""
+
+    def open(self, file: Path | bytes, options: ModelOptions) -> Multiplying:
+        return Summing(self.name, file)
+
+
+class AwaitedSum(Awaited):
+    """`Summing`, waited for."""
+
+    async def aopen(self, file: Path | bytes, options: ModelOptions) -> Multiplying:
+        await asyncio.sleep(0)
+        return Summing(self.name, file)
