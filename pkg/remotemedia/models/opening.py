@@ -72,11 +72,15 @@ def open_models(node: UsesModels, ctx: Told) -> Opened:
         )
     files = cast(Files, find_store().find(node.model_reference, progress=ctx.progress))
     models: list[Model] = []
-    for file in _pick(node, files):
-        if isinstance(backend, str):
-            models.append(node.own_model(backend, file))
-        else:
-            models.append(cast(SyncBackend, backend).open(file, node.model_options))
+    try:
+        for file in _pick(node, files):
+            if isinstance(backend, str):
+                models.append(node.own_model(backend, file))
+            else:
+                models.append(cast(SyncBackend, backend).open(file, node.model_options))
+    except BaseException:
+        _close(models)
+        raise
     return Opened(files, tuple(models))
 
 
@@ -86,14 +90,24 @@ async def aopen_models(node: UsesModels, ctx: Told) -> Opened:
     found: Any = find_store().find(node.model_reference, progress=ctx.progress)
     files: Files = await found if inspect.isawaitable(found) else found
     models: list[Model] = []
-    for file in _pick(node, files):
-        if isinstance(backend, str):
-            models.append(node.own_model(backend, file))
-        elif backend.is_async:
-            models.append(await cast(AsyncBackend, backend).aopen(file, node.model_options))
-        else:
-            models.append(cast(SyncBackend, backend).open(file, node.model_options))
+    try:
+        for file in _pick(node, files):
+            if isinstance(backend, str):
+                models.append(node.own_model(backend, file))
+            elif backend.is_async:
+                models.append(await cast(AsyncBackend, backend).aopen(file, node.model_options))
+            else:
+                models.append(cast(SyncBackend, backend).open(file, node.model_options))
+    except BaseException:  # cancelled, too
+        _close(models)
+        raise
     return Opened(files, tuple(models))
+
+
+def _close(models: Iterable[Model]) -> None:
+    """Nobody else closes those of a node that did not open."""
+    for model in models:
+        model.close()
 
 
 def _pick(node: UsesModels, files: Files) -> Sequence[Path | bytes]:

@@ -130,3 +130,26 @@ async def test_waiting(name: str, store: type, monkeypatch: pytest.MonkeyPatch) 
     opened = await aopen_models(user, user)
     assert [each.backend for each in opened.models] == [name, name]
     assert factors(opened) == [3, 2]
+
+
+class Keeping(User):
+    """It knows its models, even those that it never got."""
+
+    backend = "own"
+    model_files = ("two.onnx", "three.onnx", "notes.txt")
+
+    def own_model(self, name: str, file: Path | bytes) -> Multiplying:
+        self.made: list[Multiplying] = getattr(self, "made", [])
+        self.made.append(Multiplying(name, file))
+        return self.made[-1]
+
+
+async def test_where_one_is_broken_the_others_are_closed() -> None:
+    user = Keeping()
+    with pytest.raises(ModelError, match="is no factor"):
+        open_models(user, user)
+    assert [each.closed for each in user.made] == [1, 1]
+    user = Keeping()
+    with pytest.raises(ModelError, match="is no factor"):
+        await aopen_models(user, user)
+    assert [each.closed for each in user.made] == [1, 1]
