@@ -19,7 +19,7 @@ def checks(clean: bool) -> Iterator[Check]:
             yield Check(SECTION, name, "missing", text or reason, fix if text else "")
             continue
         providers = find_backend(name).providers()
-        detail = f"on {', '.join(providers)}; on cpu, unless a node asks for another"
+        detail = f"can run on {', '.join(providers)}; on cpu, unless a node asks for another"
         yield Check(SECTION, name, "ok", detail)
     try:
         used = find_backend().name

@@ -17,7 +17,7 @@ def by_name() -> dict[str, Check]:
 def test_all_is_well() -> None:
     found = by_name()
     assert found["onnxruntime"] == Check(
-        "models", "onnxruntime", "ok", "on cpu; on cpu, unless a node asks for another"
+        "models", "onnxruntime", "ok", "can run on cpu; on cpu, unless a node asks for another"
     )
     assert found["used"] == Check(
         "models", "used", "ok", "onnxruntime, unless a node names another"
