@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from remotemedia.data import Audio
-from remotemedia.nodes.analysis.onnx_node import OnnxNode
+from remotemedia.nodes.models.onnx_node import OnnxNode
 from remotemedia.testing import run_node
 
 RATE = 16_000

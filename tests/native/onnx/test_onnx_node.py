@@ -10,7 +10,7 @@ import pytest
 from onnx_writer import graph, model, node, value
 from remotemedia.data import Audio, Json, Tensor
 from remotemedia.errors import FormatError, ModelError, ParamsError, RemoteMediaError
-from remotemedia.nodes.analysis.onnx_node import OnnxNode
+from remotemedia.nodes.models.onnx_node import OnnxNode
 from remotemedia.testing import Interrupt, Pause, run_node
 from remotemedia_native.onnx.session import open_sessions
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from remotemedia.errors import ModelError, nearest
-from remotemedia.nodes.model_node import Work
+from remotemedia.nodes.models.model_node import Work
 
 if TYPE_CHECKING:
     from remotemedia.models.backend import Model
     from remotemedia.models.tensor_info import TensorInfo
-    from remotemedia.nodes.analysis.onnx_node import OnnxNode
+    from remotemedia.nodes.models.onnx_node import OnnxNode
 
 Array = NDArray[Any]
 

@@ -11,11 +11,11 @@ from remotemedia.data import Audio, Data, Json, Metadata, Tensor
 from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.errors import ModelError
 from remotemedia.node import Emit
-from remotemedia.nodes.model_node import Work
+from remotemedia.nodes.models.model_node import Work
 
 if TYPE_CHECKING:
-    from remotemedia.nodes.analysis.onnx_binding import Binding
-    from remotemedia.nodes.analysis.onnx_node import OnnxNode
+    from remotemedia.nodes.models.onnx_binding import Binding
+    from remotemedia.nodes.models.onnx_node import OnnxNode
 
 Array = NDArray[Any]
 

@@ -14,10 +14,10 @@ from remotemedia.data.timeline import Timeline
 from remotemedia.errors import ParamsError
 from remotemedia.models.backend import ModelOptions
 from remotemedia.node import INPUT, OUTPUT, Emit, NodeParams
-from remotemedia.nodes.analysis.onnx_binding import Array, Binding
-from remotemedia.nodes.analysis.onnx_stream import OnnxStream, as_data
-from remotemedia.nodes.model_node import Run, Work
-from remotemedia.nodes.model_streams import PerModelStream
+from remotemedia.nodes.models.model_node import Run, Work
+from remotemedia.nodes.models.model_streams import PerModelStream
+from remotemedia.nodes.models.onnx_binding import Array, Binding
+from remotemedia.nodes.models.onnx_stream import OnnxStream, as_data
 from remotemedia.nodes.streams import check_streams
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from remotemedia.data import Audio, Tensor
 from remotemedia.errors import ModelError, ParamsError
 from remotemedia.models import backend, opening
 from remotemedia.models.backend import ENTRY_POINT_GROUP, HERE
-from remotemedia.nodes.analysis.onnx_node import OnnxNode
+from remotemedia.nodes.models.onnx_node import OnnxNode
 from remotemedia.testing import Interrupt, Pause, run_node
 
 RATE = 16_000
