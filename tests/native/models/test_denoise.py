@@ -11,8 +11,9 @@ import pytest
 
 from remotemedia.data import Audio
 from remotemedia.errors import ModelError
+from remotemedia.node import Context, make_params
 from remotemedia.nodes.speech.denoise import Denoise
-from remotemedia.testing import run_node
+from remotemedia.testing import VirtualClock, run_node
 
 RATE = 16000
 US = 1_000_000
@@ -234,6 +235,19 @@ def test_the_mix(dtln: Path, noisy: np.ndarray) -> None:
     found = joined(run(dtln, cut(samples, 300), mix=0.25))[0]
     expected = 0.75 * cleaned.astype(np.float64) + 0.25 * samples.astype(np.float64)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_the_mix_changes_while_it_runs(dtln: Path, noisy: np.ndarray) -> None:
+    samples = noisy[20000:28000]
+    cleaned = joined(run(dtln, [Audio(samples, RATE)]))[0]
+    node = Denoise(model=str(dtln))
+    node.open(Context("denoise", VirtualClock(), {}, {}))
+    first = joined(node.process(Audio(samples[:4096], RATE)))[0]
+    node.update(make_params(Denoise, {"mix": 1}))
+    second = joined([*node.process(Audio(samples[4096:], RATE)), *node.finish()])[0]
+    node.close()
+    np.testing.assert_array_equal(first, cleaned[: 4096 - 384])
+    np.testing.assert_array_equal(second, samples[4096 - 384 :])
 
 
 def test_other_models_are_refused(dtln: Path, tmp_path: Path) -> None:
