@@ -156,6 +156,9 @@ def test_channels_and_streams_are_by_themselves(dtln: Path, noisy: np.ndarray) -
     expected = [joined(run(dtln, [Audio(each, RATE)]))[0] for each in (left, right)]
     stereo = run(dtln, cut(np.stack([left, right]), 700))
     np.testing.assert_array_equal(joined(stereo), expected)
+    # What `Audio` promises, for which it was not checked.
+    flags = [each.samples.flags for each in stereo]
+    assert all(each.c_contiguous and not each.writeable for each in flags)
     blocks = zip(cut(left, 700, stream_id="a"), cut(right, 700, stream_id="b"), strict=True)
     outputs = run(dtln, [block for pair in blocks for block in pair])
     for stream, samples in zip("ab", expected, strict=True):

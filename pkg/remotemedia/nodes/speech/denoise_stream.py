@@ -161,5 +161,6 @@ class DenoiseStream:
         self._gap_us = 0
         self._position += frames
         self.timeline.forget(self._position)
+        samples = np.ascontiguousarray(samples)  # of several channels it is a part of each row
         samples.setflags(False)  # type: ignore[call-arg]  # twice as quick as by keyword
         return [Audio.unchecked(samples, RATE, pts_us, self._like.stream_id, metadata)]
