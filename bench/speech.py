@@ -32,7 +32,7 @@ import fetch_models
 import fetch_recordings
 import remotemedia as rm
 from remotemedia.node import Context
-from remotemedia.nodes.speech.denoise import Denoise
+from remotemedia.nodes.models.denoise import Denoise
 from remotemedia.testing import VirtualClock, run_node
 
 RATE = 16_000

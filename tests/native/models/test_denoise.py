@@ -12,7 +12,7 @@ import pytest
 from remotemedia.data import Audio
 from remotemedia.errors import ModelError
 from remotemedia.node import Context, make_params
-from remotemedia.nodes.speech.denoise import Denoise
+from remotemedia.nodes.models.denoise import Denoise
 from remotemedia.testing import VirtualClock, run_node
 
 RATE = 16000

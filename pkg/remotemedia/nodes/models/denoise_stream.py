@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Metadata
 from remotemedia.data.timeline import Timeline, mark_gap
-from remotemedia.nodes.model_node import Work
+from remotemedia.nodes.models.model_node import Work
 
 if TYPE_CHECKING:
     from remotemedia.models.backend import Model

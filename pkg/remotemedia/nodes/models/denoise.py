@@ -12,15 +12,15 @@ from remotemedia.data.timeline import Timeline
 from remotemedia.errors import ModelError
 from remotemedia.models.store import Files
 from remotemedia.node import NodeParams
-from remotemedia.nodes.model_node import Run
-from remotemedia.nodes.model_streams import PerModelStream
-from remotemedia.nodes.speech.denoise_stream import (
+from remotemedia.nodes.models.denoise_stream import (
     BINS,
     UNITS,
     WINDOW,
     DenoiseStream,
     Network,
 )
+from remotemedia.nodes.models.model_node import Run
+from remotemedia.nodes.models.model_streams import PerModelStream
 
 
 class Denoise(PerModelStream[DenoiseStream]):
