@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remotemedia.data import Text
+import numpy as np
+from numpy.typing import NDArray
+
+from remotemedia.data import Audio, Json, Text
 from remotemedia.data.timeline import sample_time_us
+from remotemedia.node import Emit, Output
 from remotemedia.nodes.text.collector import TextCollector
 
+MARKS = "marks"
+"""The port that says which text each audio is."""
 SPOKEN = "tts"
 """The channel of text that is meant to be heard."""
 END_OF_TURN = "end_of_turn"
@@ -31,14 +37,43 @@ class SpokenStream:
         self._start_us = 0
         self._since = 0  # frames since then
 
-    def place(self, pts_us: int | None, frames: int) -> int:
-        """Where audio of so many frames is, µs: at the wanted time, or behind what is before."""
+    def say(
+        self, sentence: Text, samples: NDArray[np.float32], phonemes: str = "", last: bool = True
+    ) -> Iterator[Output]:
+        """A sentence or a part of one: its mark, and its audio.
+
+        Parameters
+        ----------
+        sentence : Text
+        samples : np.ndarray [shape=(n,)]
+        phonemes : str
+            Of this part; empty if they are not known.
+        last : bool
+            Nothing of the sentence follows.
+        """
+        start, self.frames = self.frames, self.frames + len(samples)
+        pts_us = self._place(sentence.pts_us, start == 0)
+        self._since += len(samples)
+        mark = {
+            "text": sentence.text,
+            **({"phonemes": phonemes} if phonemes else {}),
+            "last": last,
+            "start_sample": start,
+            "end_sample": self.frames,
+        }
+        stream = sentence.stream_id
+        yield Emit(MARKS, Json(mark, pts_us=pts_us, stream_id=stream))
+        yield Audio(
+            samples, self._rate, pts_us=pts_us, stream_id=stream, metadata=sentence.metadata
+        )
+
+    def _place(self, pts_us: int | None, is_first: bool) -> int:
+        """Where the next audio is, µs: at the wanted time, or behind what is before."""
         end_us = self._start_us + sample_time_us(self._since, self._rate)
-        if pts_us is not None and (pts_us > end_us or not self.frames):
-            self._start_us, self._since, end_us = pts_us, 0, pts_us
-        self._since += frames
-        self.frames += frames
-        return end_us
+        if pts_us is None or not (is_first or pts_us > end_us):
+            return end_us
+        self._start_us, self._since = pts_us, 0
+        return pts_us
 
 
 class Sentences:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import msgspec
 import numpy as np
 
-from remotemedia.data import Audio, Json, Text
-from remotemedia.node import OUTPUT, Emit, NodeParams
+from remotemedia.data import Text
+from remotemedia.node import OUTPUT, NodeParams
 from remotemedia.nodes.model_node import Run
 from remotemedia.nodes.speech.hibari_voice import UNKNOWN, VOICE, HibariVoice
 from remotemedia.nodes.speech.hibari_wave import SAMPLE_RATE
-from remotemedia.nodes.speech.sentences import Sentences, SpokenStream
+from remotemedia.nodes.speech.sentences import MARKS, Sentences, SpokenStream
 from remotemedia.nodes.streaming_model_node import Stream, StreamingModelNode
 
 if TYPE_CHECKING:
     from remotemedia.models.store import Files
-
-MARKS = "marks"
 
 
 class TextToSpeech(StreamingModelNode):
@@ -36,8 +34,8 @@ class TextToSpeech(StreamingModelNode):
     alphabet; of a link only the text is read. What has no sound, such as emoji, is left out.
 
     Port ``out`` has one `Audio` for each sentence or part of one, mono, 24 kHz. Port ``marks`` has
-    a `Json` event before each: ``text`` and ``phonemes``, ``part`` of ``parts``, ``start_sample``
-    and ``end_sample``, counted from the start of the stream.
+    a `Json` event before each: ``text``, the sentence; ``phonemes`` of this part; whether it is the
+    ``last`` of the sentence; ``start_sample`` and ``end_sample``, from the start of the stream.
 
     Time stamps. The audio of a sentence is at the time of the text in which it begins, or directly
     behind the one before if that is not over by then; from 0 if no text has a time.
@@ -121,23 +119,6 @@ class TextToSpeech(StreamingModelNode):
     def _say(self, stream: SpokenStream, sentence: Text) -> Stream:
         noise = np.random.default_rng(self.params.seed)
         phrases = yield from self._voice.phrases(sentence.text)
-        for part, phrase in enumerate(phrases):
+        for left, phrase in zip(reversed(range(len(phrases))), phrases, strict=True):
             samples = yield from self._voice.samples(phrase, self.params.speed, noise)
-            start = stream.frames
-            pts_us = stream.place(sentence.pts_us, len(samples))
-            mark = {
-                "text": sentence.text,
-                "phonemes": phrase,
-                "part": part,
-                "parts": len(phrases),
-                "start_sample": start,
-                "end_sample": stream.frames,
-            }
-            yield Emit(MARKS, Json(mark, pts_us=pts_us, stream_id=sentence.stream_id))
-            yield Audio(
-                samples,
-                SAMPLE_RATE,
-                pts_us=pts_us,
-                stream_id=sentence.stream_id,
-                metadata=sentence.metadata,
-            )
+            yield from stream.say(sentence, samples, phrase, last=not left)

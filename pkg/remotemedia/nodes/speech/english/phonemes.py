@@ -24,6 +24,8 @@ PAUSES = frozenset(";:,.!?—…")
 MARKS = PAUSES | frozenset('"“”')
 SILENT = frozenset("',-._‘’/")
 """Within a word."""
+MOST_PARTS = 16
+"""Of one word: what to take together is tried out, which takes the square of it."""
 MARK_TAGS = frozenset([".", ",", "-LRB-", "-RRB-", "``", '""', "''", ":", "$", "#", "NFP"])
 MARKS_OF_TAGS = {"-LRB-": "(", "-RRB-": ")", "``": "“", '""': "”", "''": "”"}
 SYMBOLS = {
@@ -232,12 +234,11 @@ def _in_words(tokens: Sequence[Part]) -> list[list[Part]]:
             if part.said is not None or part.alias:
                 words.append([part])
                 is_open = False
-            elif is_open:
-                part.is_head = False
-                words[-1].append(part)
-                is_open = not part.space
             else:
-                words.append([part])
+                part.is_head = not is_open
+                if not is_open or len(words[-1]) == MOST_PARTS:
+                    words.append([])
+                words[-1].append(part)
                 is_open = not part.space
     return words
 

@@ -1,0 +1,1 @@
+"""Nodes of speech that need programs of the host."""
