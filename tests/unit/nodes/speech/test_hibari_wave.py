@@ -14,7 +14,7 @@ def test_pulses_are_the_sum_of_all_harmonics(hertz: float) -> None:
     angle = 2 * np.pi * hertz * np.arange(1, 8 * HOP + 1) / SAMPLE_RATE
     expected = sum(np.cos(n * angle) for n in range(1, int(11_000 / hertz) + 1))
     assert train.shape == (8 * HOP,)
-    np.testing.assert_allclose(train, expected, atol=0.05)  # of a peak of up to 122
+    np.testing.assert_allclose(train, expected, atol=0.1)  # flat on the peak, of up to 122
 
 
 def test_unvoiced_frames_are_silent_and_pitch_glides_between_middles() -> None:
