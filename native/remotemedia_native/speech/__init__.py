@@ -1,1 +1,1 @@
-"""Nodes of speech that need programs of the host."""
+"""Nodes for speech that work natively only: espeak-ng speaks, Whisper transcribes."""
