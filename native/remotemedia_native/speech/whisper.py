@@ -16,6 +16,7 @@ INSTALL = "pip install 'remotemedia[asr]'"
 SAMPLE_RATE = 16_000  # Hz
 LONGEST_S = 30  # what the network looks at in one run
 WEIGHTS = "model.bin"
+NO_SPEECH = 0.8  # probability of no speech from which on what was found is made up
 
 
 class Heard(NamedTuple):
@@ -47,6 +48,7 @@ class _Word(Protocol):
 class _Segment(Protocol):
     text: str
     words: Sequence[_Word] | None
+    no_speech_prob: float
 
 
 class WhisperOptions(NamedTuple):
@@ -158,4 +160,9 @@ class Whisper:
             found: list[_Segment] = list(segments)
         except RuntimeError as error:
             raise ModelError(f"Whisper failed on {len(samples)} samples: {error}") from error
-        return found
+        return [
+            each
+            for each in found
+            # Of noise it makes rows of stops, and of those it is not even unsure.
+            if each.no_speech_prob < NO_SPEECH and any(map(str.isalnum, each.text))
+        ]

@@ -12,7 +12,7 @@ from remotemedia.data import Json, Text
 from remotemedia.node import Node, NodeParams
 from remotemedia.nodes.text.transcript import Final, Word, read_final
 
-HEADER = "WEBVTT\n\n"
+HEADER = "WEBVTT\n"
 STOPS = ".!?…。！？"
 
 _Milliseconds = Annotated[int, msgspec.Meta(ge=100, le=60_000)]
@@ -21,8 +21,9 @@ _Milliseconds = Annotated[int, msgspec.Meta(ge=100, le=60_000)]
 class Captions(Node):
     """Makes captions of ``final`` events, as SRT [1]_ or WebVTT [2]_.
 
-    Each cue is one `Text`; one after the other, the texts of a stream are a file of the format.
-    JSON of other kinds is passed over, so all events of a recogniser may be connected.
+    Each cue is one `Text`. Written as lines, as ``-o captions.txt`` does, the texts of a stream are
+    a file of the format: a line break behind each makes the blank line between cues. JSON
+    of other kinds is passed over, so all events of a recogniser may be connected.
 
     Words are taken into a cue as long as they fit into its lines and its `max_ms`; it also ends
     with a sentence, once it is `min_ms` long. It stands from the start of its first word to the end
@@ -157,9 +158,9 @@ class _Cues:
             text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         else:
             text = text.replace("-->", "→")
-        head, self.head = self.head, ""
+        head, self.head = self.head and f"{self.head}\n", ""
         number = "" if self._webvtt else f"{self._number}\n"
-        return start_us, f"{head}{number}{self._span(start_us)}{text}\n\n"
+        return start_us, f"{head}{number}{self._span(start_us)}{text}\n"
 
     def _span(self, start_us: int) -> str:
         mark = "." if self._webvtt else ","

@@ -48,6 +48,11 @@ def read(file: str, kind: str) -> list[Cue]:
     return cues
 
 
+def file_of(texts: list[Text]) -> str:
+    """The texts as lines."""
+    return "".join(text.text + "\n" for text in texts)
+
+
 def final(*words: tuple[str, int, int]) -> Json:
     """An event of words with their start and end in ms."""
     value: dict[str, Any] = {
@@ -64,7 +69,7 @@ def final(*words: tuple[str, int, int]) -> Json:
     return Json(value)
 
 
-def captions(*events: Json, **params: object) -> list[Text]:
+def captions(*events: Json, **params: Any) -> list[Text]:
     node = Captions(**params)
     return [text for event in events for text in node.process(event)] + list(node.finish())
 
@@ -75,8 +80,8 @@ def test_srt_to_the_letter() -> None:
         final(("so.", 3_730_000, 3_730_100)),
     )
     assert [text.text for text in texts] == [
-        "1\n01:02:03,004 --> 01:02:04,999\nIt was\n\n",
-        "2\n01:02:10,000 --> 01:02:11,000\nso.\n\n",  # a second at least
+        "1\n01:02:03,004 --> 01:02:04,999\nIt was\n",
+        "2\n01:02:10,000 --> 01:02:11,000\nso.\n",  # a second at least
     ]
     assert [text.pts_us for text in texts] == [3_723_004_000, 3_730_000_000]
 
@@ -86,40 +91,40 @@ def test_webvtt_to_the_letter() -> None:
         final(("a<b", 0, 800), ("R&D", 800, 1600), ("-->", 1600, 2000)), format="webvtt"
     )
     assert [text.text for text in texts] == [
-        "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\na&lt;b R&amp;D --&gt;\n\n"
+        "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\na&lt;b R&amp;D --&gt;\n"
     ]
 
 
 def test_an_arrow_in_srt_is_no_time() -> None:
     (text,) = captions(final(("a", 0, 500), ("-->", 500, 900), ("b", 900, 1200)))
-    assert read(text.text, "srt") == [Cue(0, 1200, ["a → b"])]
+    assert read(file_of([text]), "srt") == [Cue(0, 1200, ["a → b"])]
 
 
 def test_a_cue_ends_with_its_lines_its_time_and_its_sentence() -> None:
     # 9 words of 9 characters: 4 to a line of 42 (39 with spaces), so 8 to a cue.
     nine = [("x" * 9, i * 500, i * 500 + 400) for i in range(9)]
-    (first, second) = read("".join(t.text for t in captions(final(*nine))), "srt")
+    (first, second) = read(file_of(captions(final(*nine))), "srt")
     assert first == Cue(0, 3900, [" ".join(["x" * 9] * 4)] * 2)
     assert second == Cue(4000, 5000, ["x" * 9])
     # 2 s each: three are 6 s, a fourth would be 8 s.
     slow = [("y", i * 2000, i * 2000 + 2000) for i in range(4)]
-    cues = read("".join(t.text for t in captions(final(*slow))), "srt")
+    cues = read(file_of(captions(final(*slow))), "srt")
     assert cues == [Cue(0, 6000, ["y y y"]), Cue(6000, 8000, ["y"])]
     # A sentence of less than a second does not end it, one of a second does.
     said = [("No.", 0, 400), ("Never!", 500, 1200), ("Why?", 1300, 1700)]
-    cues = read("".join(t.text for t in captions(final(*said))), "srt")
+    cues = read(file_of(captions(final(*said))), "srt")
     assert cues == [Cue(0, 1200, ["No. Never!"]), Cue(1300, 2300, ["Why?"])]
 
 
 def test_one_that_stands_longer_than_its_words_moves_the_next() -> None:
     events = [final(("a", 0, 200)), final(("b", 400, 900)), final(("c", 5000, 20_000))]
-    cues = read("".join(text.text for text in captions(*events)), "srt")
+    cues = read(file_of(captions(*events)), "srt")
     assert cues == [Cue(0, 1000, ["a"]), Cue(1000, 2000, ["b"]), Cue(5000, 12_000, ["c"])]
 
 
 def test_an_event_without_words_has_those_of_its_text() -> None:
     value = {"event": "final", "text": "one two three four", "start_us": 0, "end_us": 8_000_000}
-    cues = read("".join(text.text for text in captions(Json(value))), "srt")
+    cues = read(file_of(captions(Json(value))), "srt")
     assert cues == [Cue(0, 6000, ["one two three"]), Cue(6000, 8000, ["four"])]
 
 
@@ -136,7 +141,7 @@ def test_streams_count_for_themselves_and_other_events_are_passed_over() -> None
 
 def test_no_word_is_a_header_only() -> None:
     nothing = Json({"event": "final", "text": " ", "start_us": 0, "end_us": 10})
-    assert [text.text for text in captions(nothing, format="webvtt")] == ["WEBVTT\n\n"]
+    assert [text.text for text in captions(nothing, format="webvtt")] == ["WEBVTT\n"]
     assert captions(nothing) == []
 
 
@@ -164,7 +169,7 @@ def test_whatever_is_said_the_file_is_valid(words: list[tuple[str, int, int]], k
         timed.append((text, at, at + length))
         at += length
     texts = captions(*[final(*timed[i : i + 7]) for i in range(0, len(timed), 7)], format=kind)
-    cues = read("".join(text.text for text in texts), kind)
+    cues = read(file_of(texts), kind)
     before = 0
     for start, end, lines in cues:
         assert before <= start
