@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from remotemedia.data import Text
 from remotemedia.errors import NodeError, ParamsError, UnavailableError
 from remotemedia.node import OUTPUT, Context, Node, NodeParams, Output
-from remotemedia.nodes.speech.sentences import MARKS, Sentences
+from remotemedia.nodes.models.sentences import MARKS, Sentences
 
 PROGRAM = "espeak-ng"
 INSTALL = "install it: 'apt install espeak-ng', 'dnf install espeak-ng' or 'brew install espeak-ng'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from remotemedia.data import Audio, Json
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError, ModelError
-from remotemedia.models.store import find_store
+from remotemedia.models.store import Files, find_store
 from remotemedia.node import INPUT, Context, NodeParams
 from remotemedia.nodes.speech.speech_event import END, read_event
 from remotemedia.nodes.streams import MAX_STREAMS, PerStream
@@ -173,7 +173,7 @@ class SpeechToText(PerStream[TranscriptStream]):
         folder = Path(self.params.model)
         if folder.is_dir():
             return folder
-        files = find_store().find(self.params.model, progress=ctx.progress)
+        files = cast(Files, find_store().find(self.params.model, progress=ctx.progress))
         weights = files.get(WEIGHTS)
         if not isinstance(weights, Path):
             raise ModelError(

@@ -16,7 +16,7 @@ import pytest
 import remotemedia as rm
 from remotemedia.data import Audio, Json, Text
 from remotemedia.errors import ModelError, ParamsError
-from remotemedia.nodes.speech.text_to_speech import TextToSpeech
+from remotemedia.nodes.models.text_to_speech import TextToSpeech
 from remotemedia.testing import Interrupt, run_node
 
 SENTENCES = [

@@ -1,5 +1,8 @@
 """Nodes on text."""
 
-NODES = {"TextCollector": "collector:TextCollector"}
+NODES = {
+    "Captions": "captions:Captions",
+    "TextCollector": "collector:TextCollector",
+}
 
 ALIASES = {"TextCollectorNode": "TextCollector"}

@@ -32,10 +32,17 @@ class PageStore:
             return {wanted.file: await self._get(wanted.url, wanted.sha256, reference)}
         if wanted.name in CATALOG:
             found = {}
-            for file in known_model(wanted.name).files:
+            model = known_model(wanted.name)
+            for file in model.files:
                 if progress is not None:
                     progress(f"loading the model {wanted.name}: {file.name}")
                 url = f"{own}{wanted.name}/{file.name}" if own else file.url
+                if not url:
+                    raise ModelNotFoundError(
+                        f"model {reference!r} can be had from nowhere that a page can reach: put "
+                        f"its files ({', '.join(each.name for each in model.files)}) into a folder "
+                        f"{wanted.name}/ of your server, and name the folder above by modelsUrl"
+                    )
                 found[file.name] = await self._get(url, file.sha256, reference)
             return found
         url = _joined(own or self._host.pageUrl, wanted.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remotemedia.nodes.speech.english.stress import stressed, weight
+from remotemedia.nodes.models.english.stress import stressed, weight
 
 
 @pytest.mark.parametrize(

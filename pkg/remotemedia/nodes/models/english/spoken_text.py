@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from remotemedia.nodes.speech.english.number_words import cardinal, ordinal
+from remotemedia.nodes.models.english.number_words import cardinal, ordinal
 
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 LARGE = r"(hundred|thousand|million|billion|trillion|[kKmMbB]\b)"

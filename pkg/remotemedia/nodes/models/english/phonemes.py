@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from remotemedia.nodes.speech.english.lexicon import Following, Lexicon
-from remotemedia.nodes.speech.english.number_reading import CURRENCIES, NumberReading, is_digits
-from remotemedia.nodes.speech.english.stress import CONSONANTS, PRIMARY, VOWELS, stressed, weight
+from remotemedia.nodes.models.english.lexicon import Following, Lexicon
+from remotemedia.nodes.models.english.number_reading import CURRENCIES, NumberReading, is_digits
+from remotemedia.nodes.models.english.stress import CONSONANTS, PRIMARY, VOWELS, stressed, weight
 
 if TYPE_CHECKING:
-    from remotemedia.nodes.model_node import Work
-    from remotemedia.nodes.speech.english.spoken_text import SpokenText
-    from remotemedia.nodes.speech.english.unknown_words import UnknownWords
-    from remotemedia.nodes.speech.english.word_tags import Tagger
-    from remotemedia.nodes.speech.english.word_tokens import Tokens
+    from remotemedia.nodes.models.english.spoken_text import SpokenText
+    from remotemedia.nodes.models.english.unknown_words import UnknownWords
+    from remotemedia.nodes.models.english.word_tags import Tagger
+    from remotemedia.nodes.models.english.word_tokens import Tokens
+    from remotemedia.nodes.models.model_node import Work
 
 PAUSES = frozenset(";:,.!?—…")
 MARKS = PAUSES | frozenset('"“”')

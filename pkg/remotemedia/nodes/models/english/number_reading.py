@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from remotemedia.nodes.speech.english import number_words
-from remotemedia.nodes.speech.english.lexicon import Lexicon, with_ed, with_ing, with_s
+from remotemedia.nodes.models.english import number_words
+from remotemedia.nodes.models.english.lexicon import Lexicon, with_ed, with_ing, with_s
 
 CURRENCIES = {"$": ("dollar", "cent"), "£": ("pound", "pence"), "€": ("euro", "cent")}
 ORDINAL_ENDINGS = ("st", "nd", "rd", "th")

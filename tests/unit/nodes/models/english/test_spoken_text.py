@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remotemedia.nodes.speech.english.spoken_text import SpokenText, SpokenWords
+from remotemedia.nodes.models.english.spoken_text import SpokenText, SpokenWords
 
 MONTHS = (
     "January February March April May June July August September October November December".split()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-from remotemedia.nodes.speech.english.stress import PRIMARY, SECONDARY, stressed
+from remotemedia.nodes.models.english.stress import PRIMARY, SECONDARY, stressed
 
 Entry: TypeAlias = str | dict[str, str | None]
 """Phonemes; or those of each part of speech, ``None`` at the end, and ``DEFAULT``."""

@@ -10,11 +10,11 @@ import numpy as np
 
 from remotemedia.data import Text
 from remotemedia.node import OUTPUT, NodeParams
-from remotemedia.nodes.model_node import Run
-from remotemedia.nodes.speech.hibari_voice import UNKNOWN, VOICE, HibariVoice
-from remotemedia.nodes.speech.hibari_wave import SAMPLE_RATE
-from remotemedia.nodes.speech.sentences import MARKS, Sentences, SpokenStream
-from remotemedia.nodes.streaming_model_node import Stream, StreamingModelNode
+from remotemedia.nodes.models.hibari_voice import UNKNOWN, VOICE, HibariVoice
+from remotemedia.nodes.models.hibari_wave import SAMPLE_RATE
+from remotemedia.nodes.models.model_node import Run
+from remotemedia.nodes.models.sentences import MARKS, Sentences, SpokenStream
+from remotemedia.nodes.models.streaming_model_node import Stream, StreamingModelNode
 
 if TYPE_CHECKING:
     from remotemedia.models.store import Files

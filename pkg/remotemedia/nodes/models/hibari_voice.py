@@ -12,14 +12,14 @@ import msgspec
 import numpy as np
 
 from remotemedia.errors import ModelError
-from remotemedia.nodes.model_node import Run, Work
-from remotemedia.nodes.speech.english.lexicon import Entry, Lexicon
-from remotemedia.nodes.speech.english.phonemes import Phonemes
-from remotemedia.nodes.speech.english.spoken_text import SpokenText, SpokenWords
-from remotemedia.nodes.speech.english.unknown_words import Alphabet, UnknownWords
-from remotemedia.nodes.speech.english.word_tags import Tagger, TagWeights
-from remotemedia.nodes.speech.english.word_tokens import Tokens
-from remotemedia.nodes.speech.hibari_wave import BINS, Floats, samples_of
+from remotemedia.nodes.models.english.lexicon import Entry, Lexicon
+from remotemedia.nodes.models.english.phonemes import Phonemes
+from remotemedia.nodes.models.english.spoken_text import SpokenText, SpokenWords
+from remotemedia.nodes.models.english.unknown_words import Alphabet, UnknownWords
+from remotemedia.nodes.models.english.word_tags import Tagger, TagWeights
+from remotemedia.nodes.models.english.word_tokens import Tokens
+from remotemedia.nodes.models.hibari_wave import BINS, Floats, samples_of
+from remotemedia.nodes.models.model_node import Run, Work
 
 if TYPE_CHECKING:
     from remotemedia.models.backend import Model

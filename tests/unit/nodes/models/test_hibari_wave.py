@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from remotemedia.nodes.speech.hibari_wave import BINS, HOP, SAMPLE_RATE, pulses, samples_of
+from remotemedia.nodes.models.hibari_wave import BINS, HOP, SAMPLE_RATE, pulses, samples_of
 
 
 @pytest.mark.parametrize("hertz", [90.0, 201.0, 233.3])

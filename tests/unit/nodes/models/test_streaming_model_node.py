@@ -12,7 +12,7 @@ import remotemedia as rm
 from remotemedia.data import Json, Text
 from remotemedia.errors import NodeError
 from remotemedia.node import Context, Emit
-from remotemedia.nodes.streaming_model_node import Stream, StreamingModelNode
+from remotemedia.nodes.models.streaming_model_node import Stream, StreamingModelNode
 from remotemedia.testing import run_node
 
 

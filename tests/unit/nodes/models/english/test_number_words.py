@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remotemedia.nodes.speech.english.number_words import (
+from remotemedia.nodes.models.english.number_words import (
     MOST_DIGITS,
     ONES,
     SCALES,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from remotemedia.node import Output
-from remotemedia.nodes.model_node import IN_A_PAGE, ModelNode, Outputs
+from remotemedia.nodes.models.model_node import IN_A_PAGE, ModelNode, Outputs
 
 Stream: TypeAlias = Generator[Any, Any, Any]
 """Yields runs of a model, and is sent the outputs of each; and, in between, outputs of the node."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from remotemedia.data import Text
-from remotemedia.nodes.speech.sentences import Sentences
+from remotemedia.nodes.models.sentences import Sentences
 
 
 def said(sentences: Sentences, *texts: Text, whole: bool = False) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from remotemedia.models.backend import Model
-    from remotemedia.nodes.model_node import Work
+    from remotemedia.nodes.models.model_node import Work
 
 
 class Alphabet(msgspec.Struct, frozen=True, rename={"letters": "in", "phonemes": "out"}):
