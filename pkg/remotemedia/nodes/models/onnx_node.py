@@ -60,6 +60,10 @@ class OnnxNode(PerModelStream[OnnxStream]):
 
     Examples
     --------
+    A model that takes 10 ms at 16 kHz, and gives as much::
+
+        - {id: net, node_type: OnnxNode, params: {model: ./m.onnx, window_size: 160, gives: audio}}
+
     Silero's model, as `SileroVAD` runs it; each frame of 32 ms is seen with 4 ms before it::
 
         - id: probability

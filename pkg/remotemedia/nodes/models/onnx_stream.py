@@ -72,6 +72,7 @@ class OnnxStream:
         if size is None:
             if audio.frames:
                 found += yield from self._run(audio.samples, position, self.timeline.frames)
+                self.timeline.forget(self.timeline.frames)
             return found
         samples = audio.samples
         skipped = self._held - position  # what lies between two windows is passed over
