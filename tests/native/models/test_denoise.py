@@ -253,6 +253,34 @@ def test_the_mix_changes_while_it_runs(dtln: Path, noisy: np.ndarray) -> None:
     np.testing.assert_array_equal(second, samples[4096 - 384 :])
 
 
+def test_after_a_failed_run_samples_are_where_they_were(
+    dtln: Path, noisy: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block is lost, and what waited for it; what follows is not early."""
+    node = Denoise(model=str(dtln), mix=1)
+    node.open(Context("denoise", VirtualClock(), {}, {}))
+    outputs = []
+    for number, block in enumerate(cut(noisy[:16000], 320)):
+        stamped = Audio(block.samples, RATE, number * 20_000)
+        if number == 20:
+            with monkeypatch.context() as broken, pytest.raises(RuntimeError, match="no memory"):
+                broken.setattr(node.models[1], "run", fail)
+                node.process(stamped)
+        else:
+            outputs += node.process(stamped) or ()
+    outputs += node.finish()
+    node.close()
+    for each in outputs:
+        start = each.pts_us * RATE // US
+        np.testing.assert_array_equal(each.samples[0], noisy[start : start + each.frames])
+    lost = 16000 - sum(each.frames for each in outputs)
+    assert 320 <= lost <= 320 + 512
+
+
+def fail(feeds: object) -> None:
+    raise RuntimeError("no memory")
+
+
 def test_other_models_are_refused(dtln: Path, tmp_path: Path) -> None:
     shutil.copy(dtln / "model_1.onnx", tmp_path / "model_1.onnx")
     with pytest.raises(ModelError, match=r"lacks model_2\.onnx"):

@@ -135,6 +135,9 @@ class DenoiseStream:
         ready = (held.shape[1] - BEFORE) // HOP * HOP
         sums = np.zeros((len(held), ready + BEFORE), np.float32)
         sums[:, :BEFORE] = self._sums
+        early, position = self._early, self._position
+        # Should a run fail, this block is lost, with what waits for it; time goes on.
+        self._begin(self.timeline.frames)
         for channel, (first, second) in enumerate(self._networks):
             for start in range(0, ready, HOP):
                 spectrum = np.fft.rfft(held[channel, start : start + WINDOW])
@@ -144,8 +147,9 @@ class DenoiseStream:
                 sums[channel, start : start + WINDOW] += yield from second.run()
         self._held = held[:, ready:].copy()  # lest a few samples keep a long block alive
         self._sums = sums[:, ready:].copy()
-        skip = min(self._early, ready)
-        self._early -= skip
+        self._position = position
+        skip = min(early, ready)
+        self._early = early - skip
         cleaned = sums[:, skip:ready]
         if self.mix:
             cleaned *= 1 - self.mix
