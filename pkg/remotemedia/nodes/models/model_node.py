@@ -88,9 +88,13 @@ class ModelNode(Node):
         async def open(self, ctx: Context) -> None:
             """Open the models, and run them for the first time."""
             files, self.models = await aopen_models(self, ctx)
-            self.prepare(files)
-            for model, feeds in self.warm_up():
-                await model.arun(feeds)
+            try:
+                self.prepare(files)
+                for model, feeds in self.warm_up():
+                    await model.arun(feeds)
+            except BaseException:  # nobody closes a node that did not open
+                self.close()
+                raise
 
         async def process(self, data: Any) -> Any:
             """What comes of one input."""
@@ -114,9 +118,13 @@ class ModelNode(Node):
         def open(self, ctx: Context) -> None:
             """Open the models, and run them for the first time."""
             files, self.models = open_models(self, ctx)
-            self.prepare(files)
-            for model, feeds in self.warm_up():
-                model.run(feeds)
+            try:
+                self.prepare(files)
+                for model, feeds in self.warm_up():
+                    model.run(feeds)
+            except BaseException:  # nobody closes a node that did not open
+                self.close()
+                raise
 
         def process(self, data: Any) -> Any:
             """What comes of one input."""

@@ -188,11 +188,7 @@ class OnnxNode(PerModelStream[OnnxStream]):
 
     def prepare(self, files: Files) -> None:
         """See that the parameters fit the model."""
-        try:
-            self._binding = Binding(self.model, self.params)
-        except BaseException:
-            self.close()  # nobody closes what did not open
-            raise
+        self._binding = Binding(self.model, self.params)
 
     def warm_up(self) -> Iterable[Run]:
         """A window of silence."""
