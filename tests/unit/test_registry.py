@@ -44,6 +44,17 @@ def registry():
     return Registry({"Gain": "remotemedia.nodes.audio.gain:Gain"}, {"GainNode": "Gain"})
 
 
+OURS = ("EspeakTTS", "SpeechToText")  # plugins of this very distribution
+
+
+@pytest.fixture(autouse=True)
+def _without_ours(monkeypatch):
+    def others(group):
+        return [point for point in entry_points(group) if point.name not in OURS]
+
+    monkeypatch.setattr("remotemedia.registry.entry_points", others)
+
+
 @pytest.fixture
 def plugins(tmp_path, monkeypatch):
     """Writes a distribution with entry points and modules; both are found by import."""
@@ -199,7 +210,7 @@ def test_plugins_are_found_and_loaded_when_asked_for(registry, plugins):
     assert "rm_good" not in sys.modules
     assert registry.info("Good").origin == "rm-good"
     assert registry.find("Good").__name__ == "Good"
-    assert [point.name for point in entry_points("remotemedia.nodes")] == ["Good"]
+    assert [point.name for point in entry_points("remotemedia.nodes")] == [OURS[0], "Good", OURS[1]]
 
 
 def test_a_broken_plugin_is_listed_with_its_reason_and_stops_no_other(registry, plugins):

@@ -1,1 +1,1 @@
-"""Models on this host: where they are kept, how they are downloaded, `remotemedia models`."""
+"""Models natively: where they are kept, how they are fetched, and the command for it."""

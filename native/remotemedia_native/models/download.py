@@ -1,181 +1,176 @@
-"""download: one file by HTTP, resumed where it broke off, checked, and there all at once."""
+"""Download: one file from a URL to its place, whole and with the right SHA-256, or not at all.
+
+It is written beside its place as ``NAME.part`` and renamed once its SHA-256 is right. A download
+that broke off goes on where it was, if the server says that its file is still the same.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import http.client
 import os
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import IO, BinaryIO, cast
 
 from remotemedia.errors import ModelError, ModelNotFoundError
-from remotemedia.models.store import Progress
+from remotemedia.models.catalog import ModelFile
+from remotemedia.models.store import sha256_of
 
-try:
-    import fcntl
-except ImportError:  # Windows: two that download the same each do it
-    fcntl = None  # type: ignore[assignment]
+LIMIT = 2 * 2**30  # bytes of a file whose size nobody knows
+TIMEOUT_S = 30.0  # without any byte
+BLOCK = 2**18
+SAFE = ("https://", "http://127.0.0.1:", "http://127.0.0.1/", "http://localhost:")
 
-LIMIT = 2 * 2**30
-"""What a file of unknown size may have, bytes."""
-PIECE = 2**18
-TIMEOUT_S = 30.0
-TRIES = 4
-SAID_EVERY_S = 0.5
+Progress = Callable[..., None]
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows where the connection stays safe."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith(SAFE):
+            raise urllib.error.URLError(f"it redirects to {newurl}, which is not https")
+        return super().redirect_request(
+            req, fp, code, msg, cast("http.client.HTTPMessage", headers), newurl
+        )
 
 
 def download(
-    url: str, path: Path, sha256: str, size: int | None = None, progress: Progress | None = None
+    file: ModelFile,
+    path: Path,
+    *,
+    instead: str = "",
+    progress: Progress | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Get a file. Two processes that want the same get it once.
-
-    Parameters
-    ----------
-    url : str
-        ``https://``, or ``http://`` of this machine.
-    path : Path
-        Where it is to be.
-    sha256 : str
-        What its content must have.
-    size : int, optional
-        What it must have, bytes. Default: up to `LIMIT`.
-    progress : callable, optional
-        Told in words, a few times a second.
+    """Fetch a file to `path`; another process that fetches the same is waited for.
 
     Raises
     ------
     ModelNotFoundError
-        It cannot be downloaded.
+        It cannot be fetched or written; says why.
     ModelError
-        What came is not what it must be.
+        What came is too long, or has another SHA-256.
     """
-    check_address(url)
+    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
-            if not path.is_file():
-                part = path.with_name(f"{path.name}.part")
-                _fetch(url, part, size, progress)
-                _check(url, part, sha256)
-                part.replace(path)
-    except OSError as error:
-        where = error.filename or path
+        with _locked(path.with_name(f"{path.name}.lock")):
+            if path.is_file() and sha256_of(path) == file.sha256:  # the other one has
+                return
+            _transfer(file, part, progress, timeout_s)
+            _check(file, part)
+            part.replace(path)
+    except (OSError, http.client.HTTPException) as error:
+        other = f"; {instead}" if instead else ""
         raise ModelNotFoundError(
-            f"{url} cannot be kept at {where}: {error.strerror or error}: free some space, or name "
-            "another folder by REMOTEMEDIA_MODELS"
+            f"model file {file.name} cannot be fetched from {file.url} to {path}: {error}{other}"
         ) from error
 
 
-def check_address(url: str) -> None:
-    """Raise unless nobody on the way can change what comes, or read what is asked for.
-
-    Raises
-    ------
-    ModelError
-        It is not ``https://``, nor of this machine.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return
-    if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"):
-        return
-    raise ModelError(f"{url}: models are downloaded by https:// only")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *given: Any) -> Any:
-        check_address(given[-1])
-        return super().redirect_request(*given)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """While nobody else of this host downloads the same."""
-    with path.with_name(f"{path.name}.lock").open("w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> None:
-    mark = part.with_name(f"{part.name}.etag")  # of what the beginning is a part of
-    for attempt in range(TRIES):
-        try:
-            _go_on(url, part, mark, size, progress)
-        except urllib.error.HTTPError as error:
-            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                part.unlink(missing_ok=True)
-                continue
-            raise ModelNotFoundError(f"{url}: HTTP {error.code} {error.reason}") from error
-        except (
-            urllib.error.URLError,
-            http.client.HTTPException,
-            TimeoutError,
-            ConnectionError,
-        ) as error:
-            if attempt == TRIES - 1:
-                reason = getattr(error, "reason", error)
-                raise ModelNotFoundError(f"{url} cannot be downloaded: {reason}") from error
-            time.sleep(0.2 * 2**attempt)
-        else:
-            mark.unlink(missing_ok=True)
-            return
-    raise ModelNotFoundError(f"{url} cannot be downloaded: the server gives no such part of it")
-
-
-def _go_on(url: str, part: Path, mark: Path, size: int | None, progress: Progress | None) -> None:
-    """Get the rest. Raises unless it is whole then."""
-    request = urllib.request.Request(url, headers={"User-Agent": "remotemedia"})
-    before = part.stat().st_size if part.is_file() and mark.is_file() else 0
-    if before:
-        request.add_header("Range", f"bytes={before}-")
-        request.add_header("If-Range", mark.read_text())
-    opener = urllib.request.build_opener(_Redirects)
-    with opener.open(request, timeout=TIMEOUT_S) as answer:
-        if answer.status != http.client.PARTIAL_CONTENT:
-            before = 0
-        length = answer.headers.get("Content-Length")
-        total = before + int(length) if length else size
-        _check_size(url, total, size)
-        mark.write_text(answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
-        if not mark.read_text():
-            mark.unlink()
-        with part.open("ab" if before else "wb") as file:
-            said = 0.0
-            while piece := answer.read(PIECE):
-                file.write(piece)
-                before += len(piece)
-                _check_size(url, before, size, whole=False)
-                if progress is not None and time.monotonic() - said > SAID_EVERY_S:
-                    said = time.monotonic()
-                    share = f" of {total / 1e6:.1f}" if total else ""
-                    progress(f"downloading {part.stem}: {before / 1e6:.1f}{share} MB")
-    if total is not None and before != total:
-        raise ConnectionError(f"it broke off after {before:,} of {total:,} bytes")
-
-
-def _check_size(url: str, found: int | None, size: int | None, *, whole: bool = True) -> None:
-    if found is None:
-        return
-    if size is not None and (found != size if whole else found > size):
-        raise ModelError(f"{url} has {found:,} bytes, not {size:,}: it is another version")
-    if found > LIMIT:
-        raise ModelError(f"{url} has more than {LIMIT:,} bytes: download it by hand, give its path")
-
-
-def _check(url: str, part: Path, sha256: str) -> None:
-    with part.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    if actual != sha256:
+def _check(file: ModelFile, part: Path) -> None:
+    found = sha256_of(part)
+    if found != file.sha256:
         part.unlink()
         raise ModelError(
-            f"{url} has the SHA-256 {actual}, not {sha256}: it was changed or is another version; "
-            "nothing of it is kept"
+            f"model file {file.name} from {file.url} is not what it should be: its SHA-256 is "
+            f"{found}, not {file.sha256}; it has been deleted"
         )
+
+
+def _transfer(file: ModelFile, part: Path, progress: Progress | None, timeout_s: float) -> None:
+    """Write what comes, behind what an earlier try has left."""
+    tag_file = part.with_name(f"{part.name}.tag")  # which version of the file that is
+    request = urllib.request.Request(file.url, headers={"Accept-Encoding": "identity"})
+    done = part.stat().st_size if part.exists() and tag_file.exists() else 0
+    if done and done == file.size:
+        tag_file.unlink()
+        return
+    if done:
+        request.add_header("Range", f"bytes={done}-")
+        request.add_header("If-Range", tag_file.read_text())
+    opener = urllib.request.build_opener(_Redirects)
+    try:
+        answer = opener.open(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE or not done:
+            raise
+        error.close()
+        tag_file.unlink()  # what is here is longer than the file: from the start
+        _transfer(file, part, progress, timeout_s)
+        return
+    with answer:
+        goes_on = answer.status == http.client.PARTIAL_CONTENT and answer.headers.get(
+            "Content-Range", ""
+        ).startswith(f"bytes {done}-")
+        if answer.status != http.client.OK and not goes_on:
+            raise OSError(f"the server answered {answer.status} with another part of the file")
+        if not goes_on:
+            done = 0
+        tag = answer.headers.get("ETag", "")
+        if tag and not tag.startswith("W/"):  # a weak one may not be resumed by (RFC 9110, 13.1.5)
+            tag_file.write_text(tag)
+        else:
+            tag_file.unlink(missing_ok=True)
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length and length.isdecimal() else None
+        with part.open("ab" if done else "wb") as out:
+            done = _copy(file, answer, out, done, total, progress)
+    if total is not None and done < total:
+        raise OSError(f"the connection ended after {done} of {total} bytes; try again to go on")
+    tag_file.unlink(missing_ok=True)
+
+
+def _copy(
+    file: ModelFile,
+    answer: IO[bytes],
+    out: BinaryIO,
+    done: int,
+    total: int | None,
+    progress: Progress | None,
+) -> int:
+    """Copy to the end or the limit; gives how many bytes there are now."""
+    limit = file.size or LIMIT
+    while True:
+        if max(done, total or 0) > limit:
+            out.close()
+            Path(out.name).unlink()
+            raise ModelError(
+                f"model file {file.name} from {file.url} is longer than the {limit} bytes that it "
+                "may have; it has been deleted"
+            )
+        block = cast("http.client.HTTPResponse", answer).read1(BLOCK)
+        if not block:
+            return done
+        out.write(block)
+        done += len(block)
+        if progress is not None:
+            whole = file.size or total
+            progress(f"fetching {file.name}", min(1.0, done / whole) if whole else None)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time; the system unlocks for one that dies."""
+    with path.open("a+b") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

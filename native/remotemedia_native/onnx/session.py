@@ -10,6 +10,7 @@ from typing import Any
 import onnxruntime
 
 from remotemedia.errors import ModelError, ModelNotFoundError, UnavailableError
+from remotemedia.models.onnx_file import OnnxFile
 from remotemedia_native.onnx.failures import why_not_opened
 from remotemedia_native.onnx.providers import CPU, PROVIDERS, full_name
 
@@ -107,6 +108,7 @@ def _identity(file: Path | bytes) -> tuple[Key, str]:
 def _open(
     file: Path | bytes, name: str, providers: tuple[str, ...], threads: int
 ) -> tuple[Any, str]:
+    OnnxFile.read(file).check_external()
     reasons = []
     for provider in providers or (CPU,):
         try:

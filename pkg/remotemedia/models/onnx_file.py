@@ -83,7 +83,7 @@ class OnnxFile:
                 known = dict(self._fields(value))
                 if _text(known.get(1, memoryview(b""))) in ("", "ai.onnx"):
                     self.opset = _number(known.get(2, 0))
-        if not seen or not outputs:
+        if not seen:
             raise self._broken("it has no graph")
         self.inputs = tuple(each for each in inputs if each.name not in self.weights)
         self.outputs = tuple(outputs)

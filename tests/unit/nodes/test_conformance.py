@@ -3,10 +3,12 @@
 import inspect
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 import remotemedia as rm
+from onnx_writer import doubling
 from remotemedia.caps import parse_caps
 from remotemedia.data import Audio, Json
 from remotemedia.node import Node, broken_contract, make_params
@@ -32,7 +34,31 @@ TALK = [
     Audio(SPEECH[None, start : start + 3_000] / 32768, 8_000, stream_id="stream")
     for start in range(0, len(SPEECH), 3_000)
 ]
+WORDS = [("It", 0, 300), ("was", 300, 600), ("the", 700, 900), ("best.", 900, 1500)]
+SAID = [
+    Json(
+        {
+            "event": "final",
+            "segment": segment,
+            "text": "It was the best.",
+            "start_us": segment * 2_000_000,
+            "end_us": segment * 2_000_000 + 1_500_000,
+            "words": [
+                {
+                    "text": f" {word}",
+                    "start_us": segment * 2_000_000 + start * 1000,
+                    "end_us": segment * 2_000_000 + end * 1000,
+                    "probability": 0.9,
+                }
+                for word, start, end in WORDS
+            ],
+        },
+        stream_id="stream",
+    )
+    for segment in (1, 2)
+]
 INPUTS = {
+    "Captions": SAID,
     "SileroVAD": TALK,
     "AudioBufferAccumulator": SPOKEN,
     "SpeculativeAudioCommit": SPOKEN,
@@ -44,13 +70,30 @@ INPUTS = {
 """Where caps do not say all that a node wants."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _model(tmp_path_factory):
+    """The model that has to be named: ``y = x + x``, on windows of 10 ms."""
+    model = tmp_path_factory.mktemp("models") / "m.onnx"
+    model.write_bytes(doubling(("n",)))
+    PARAMS["OnnxNode"] = {"model": str(model)}
+
+
+PARAMS = {}
+
+
+def defaults(cls):
+    """A node's default parameters, with those that have none."""
+    return make_params(cls, PARAMS.get(cls.__name__, {}))
+
+
 def example_params(cls):
     """The parameters of each example, checked as a manifest's are."""
     for text in example_nodes(cls):
         pipeline = rm.Pipeline.load(f"version: v1\nnodes:\n  {text}\nconnections: []\n")
         (node,) = pipeline.graph.nodes.values()
         if node.cls is cls:  # an example may show what stands before it
-            yield node.params
+            given = PARAMS.get(cls.__name__, {})
+            yield msgspec.structs.replace(node.params, **given)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -69,7 +112,7 @@ class TestEveryNode:
 
     async def test_lives_with_default_parameters(self, name, clock):
         cls = REGISTRY.find(name)
-        assert await check_node(cls, clock, params=make_params(cls, {}), inputs=INPUTS.get(name))
+        assert await check_node(cls, clock, params=defaults(cls), inputs=INPUTS.get(name))
 
     async def test_lives_with_the_parameters_of_its_examples(self, name, clock):
         cls = REGISTRY.find(name)
@@ -78,20 +121,20 @@ class TestEveryNode:
 
     async def test_nothing_in_nothing_out_but_a_tail(self, name, clock):
         cls = REGISTRY.find(name)
-        node = cls(make_params(cls, {}))
+        node = cls(defaults(cls))
         tail = node.finish()
         assert list((await tail if inspect.isawaitable(tail) else tail) or ()) == []
 
     async def test_fan_out_shares_one_object(self, name):
-        if not REGISTRY.find(name).output_ports(make_params(REGISTRY.find(name), {})):
+        if not REGISTRY.find(name).output_ports(defaults(REGISTRY.find(name))):
             return
         pipeline = rm.Pipeline()
-        pipeline.add(name, id="node")
+        pipeline.add(name, id="node", **PARAMS.get(name, {}))
         pipeline.add("PassThrough", id="a")
         pipeline.add("PassThrough", id="b")
         pipeline.connect("node", "a").connect("node", "b")
         cls = REGISTRY.find(name)
-        caps = next(iter(cls.input_ports(make_params(cls, {})).values()))
+        caps = next(iter(cls.input_ports(defaults(cls)).values()))
         received = {"a": [], "b": []}
         async for packet in pipeline.arun(INPUTS.get(name) or sample_data(caps)):
             if packet.node in received:
@@ -105,9 +148,11 @@ async def test_every_node_gives_what_it_says_for_all_that_it_accepts(name, clock
     cls = REGISTRY.find(name)
     tried = [
         await check_formats(cls, clock, params=params)
-        for params in (make_params(cls, {}), *example_params(cls))
+        for params in (defaults(cls), *example_params(cls))
     ]
-    audio = any(item.media == "audio" for item in cls.input_ports(cls.Params())["in"].formats or ())
+    audio = any(
+        item.media == "audio" for item in cls.input_ports(defaults(cls))["in"].formats or ()
+    )
     assert min(tried) >= (5 if audio else 1), tried
 
 

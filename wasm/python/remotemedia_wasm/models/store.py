@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin
 
 from remotemedia.errors import ModelError, ModelNotFoundError
-from remotemedia.models.catalog import CATALOG, known_model
-from remotemedia.models.reference import Reference
-from remotemedia.models.store import Files
+from remotemedia.models.catalog import CATALOG
+from remotemedia.models.store import Files, ModelRef
 
 
 class PageStore:
@@ -26,27 +26,25 @@ class PageStore:
 
     async def find(self, reference: str, *, progress: Callable[..., None] | None = None) -> Files:
         """All files of a model, by name; see `Store.find`."""
-        wanted = Reference.parse(reference)
+        model = ModelRef.parse(reference).model
         own = self._host.modelsUrl
-        if wanted.url:
-            return {wanted.file: await self._get(wanted.url, wanted.sha256, reference)}
-        if wanted.name in CATALOG:
-            found = {}
-            model = known_model(wanted.name)
-            for file in model.files:
-                if progress is not None:
-                    progress(f"loading the model {wanted.name}: {file.name}")
-                url = f"{own}{wanted.name}/{file.name}" if own else file.url
-                if not url:
-                    raise ModelNotFoundError(
-                        f"model {reference!r} can be had from nowhere that a page can reach: put "
-                        f"its files ({', '.join(each.name for each in model.files)}) into a folder "
-                        f"{wanted.name}/ of your server, and name the folder above by modelsUrl"
-                    )
-                found[file.name] = await self._get(url, file.sha256, reference)
-            return found
-        url = _joined(own or self._host.pageUrl, wanted.path)
-        return {wanted.file: await self._get(url, "", reference)}
+        if model is None:
+            url = urljoin(own or self._host.pageUrl, reference)
+            return {reference.rpartition("/")[2]: await self._get(url, "", reference)}
+        found = {}
+        for file in model.files:
+            if progress is not None:
+                progress(f"loading the model {model.name}: {file.name}")
+            own_copy = own and model.name in CATALOG
+            url = f"{own}{model.name}/{file.name}" if own_copy else file.url
+            if not url:
+                raise ModelNotFoundError(
+                    f"model {reference!r} can be had from nowhere that a page can reach: put its "
+                    f"files ({', '.join(each.name for each in model.files)}) into a folder "
+                    f"{model.name}/ of your server, and name the folder above by modelsUrl"
+                )
+            found[file.name] = await self._get(url, file.sha256, reference)
+        return found
 
     async def _get(self, url: str, sha256: str, reference: str) -> bytes:
         from pyodide.ffi import JsException
@@ -70,9 +68,3 @@ class PageStore:
 
         await self._host.keep(url, to_js(content))
         return content
-
-
-def _joined(base: str, path: str) -> str:
-    from urllib.parse import urljoin
-
-    return urljoin(base, path)
