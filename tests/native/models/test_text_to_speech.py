@@ -147,6 +147,18 @@ def test_audio_leaves_before_the_text_ends_and_before_the_next_is_made(hibari: s
     node.close()
 
 
+def test_the_speed_may_change_while_it_speaks(theirs: Any, hibari: str) -> None:
+    node = TextToSpeech(model=hibari)
+    node.open(rm.Context("voice", rm.testing.VirtualClock(), {}, {}))
+    outputs = node.process(Text("The first. The second. "))
+    samples = [[*audio.samples[0]] for _, audio in [(next(outputs), next(outputs))]]
+    node.update(TextToSpeech.Params(model=hibari, speed=1.6))
+    samples += [[*audio.samples[0]] for _, audio in [(next(outputs), next(outputs))]]
+    node.close()
+    np.testing.assert_allclose(samples[0], theirs("The first.", 1.0, seed=0), atol=2e-6)
+    np.testing.assert_allclose(samples[1], theirs("The second.", 1.6, seed=0), atol=2e-6)
+
+
 def count_runs(node: TextToSpeech) -> list[int]:
     """A list that grows with each run of the voice."""
     runs: list[int] = []
