@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 import shutil
 import sys
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def hibari(models: Path) -> str:
 
 @pytest.fixture(scope="module")
 def theirs(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Their voice, by their code; its FFT by numpy, as ours."""
+    """Their voice, by their code; its FFT is scipy's."""
     folder = tmp_path_factory.mktemp("peer")
     package = folder / "hibari"
     shutil.copytree(models / "hibari-peer", package)
@@ -81,6 +82,25 @@ def test_the_samples_are_theirs(theirs: Any, hibari: str, sentence: str) -> None
     expected = theirs.from_phonemes(phonemes, seed=3)
     assert len(expected) > 24000
     np.testing.assert_allclose(audio[0], expected, atol=2e-6)
+
+
+WORDS = """
+the a an to in by I am used read live record lead Dr. Mr. U.S. it's they're don't O'Neil NASA iPhone
+A380 B2B C3PO $5 £3.50 €1.05 $1.1 3:30pm 1999 2005 5km -3°C 1/2 3/4 #9 50% x=y a/b foo-bar 'quoted'
+"said" (par) [br] ... — – , ; : ! ? & @home me@x.org http://a.b/c www.foo.com 007 1,234 12.5 .5 5.
+1.2.3 -7 +4 1st 22nd 103rd 90s '80s USD100 ₹5 10-20 555-1234 vs vs. etc. e.g. a.m. naïve Zoë ½ ²
+日本 _under_ *bold* ~ ^ < > | dress stopped running babies boxes xkcdfoo Blorptastic's 2's 4ed 5ing
+Ups apple orange hour owners egg TO THE AN IN well-known rock'n'roll passenger's wishes judged taped
+""".split()
+
+
+def test_random_words_are_read_as_theirs(theirs: Any, hibari: str) -> None:
+    draw = random.Random(7)
+    texts = [" ".join(draw.choices(WORDS, k=draw.randint(1, 12))) for _ in range(250)]
+    marks = marks_of(run([Text(text) for text in texts], hibari, whole_texts=True))
+    assert len(marks) > 250  # some are two sentences
+    for mark in marks:
+        assert mark["phonemes"] == theirs.g2p(mark["text"]), mark["text"]
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.4, 2.0])
