@@ -117,9 +117,14 @@ class TranscriptStream:
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         ready: list[Emit] = []
         before = self.timeline.frames
-        if self.timeline.feed(audio.pts_us, len(samples)):
+        now_us = self._time_us(self._held)
+        if gap_us := self.timeline.feed(audio.pts_us, len(samples)):
             # Time jumps: what was open has ended before it, and its times are of before it.
             ready += self._close(self._held)
+            if gap_us < 0:  # an end that never got its audio must not hold up those to come
+                late = [end for end in self._ends if end.end_us <= now_us]
+                self._ends.clear()
+                self._ends.extend(late)
         if not self._held:
             self._start = before
             self.timeline.forget(before)

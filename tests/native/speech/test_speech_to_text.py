@@ -19,6 +19,7 @@ from remotemedia.data import Audio, Data, Json, Text
 from remotemedia.errors import ModelError, UnavailableError
 from remotemedia.node import Emit
 from remotemedia.nodes.analysis.energy_vad import EnergyVAD
+from remotemedia.nodes.speech.silero_vad import SileroVAD
 from remotemedia.testing import run_node
 from remotemedia_native.speech.speech_to_text import SpeechToText
 from remotemedia_native.speech.transcript_stream import StableText
@@ -157,6 +158,32 @@ def test_behind_a_detector_its_segments_are_its(model: str, opening: NDArray[np.
     assert errors(words_of(OPENING), heard) <= 3
 
 
+def test_a_second_recording_to_the_word_behind_silero(model: str) -> None:
+    """Beckett, Worstward Ho (1983): a sentence per segment."""
+    pytest.importorskip("onnxruntime")
+    with wave.open(str(folder("fetch_recordings.py") / "beckett.wav")) as file:
+        assert (file.getframerate(), file.getnchannels()) == (RATE, 1)
+        data = file.readframes(file.getnframes())
+    samples = np.asarray(np.frombuffer(data, np.int16) / 32768, np.float32)
+    silero = folder("fetch_models.py") / "silero-vad" / "silero_vad_op18_ifless.onnx"
+    found = run_node(
+        SileroVAD,
+        blocks(samples, 512, 0),
+        params={"model": str(silero), "min_silence_ms": 300, "speech_pad_ms": 150},
+    ).data
+    given = [Emit("in" if isinstance(each, Audio) else "segments", each) for each in found]
+    texts, events = transcribe(given, model=model, partial_ms=0)
+    check(texts, events)
+    assert [text.text for text in texts] == [
+        "Ever tried.",
+        "Ever failed.",
+        "No matter.",
+        "Try again.",
+        "Fail again.",
+        "Fail better.",
+    ]
+
+
 def test_events_may_come_early_or_late(model: str, opening: NDArray[np.float32]) -> None:
     given = detected(blocks(opening[: 9 * RATE], 1600, 0), min_silence_ms=400)
     how: dict[str, object] = {"model": model, "partial_ms": 0, "beam_size": 1}
@@ -234,8 +261,8 @@ def test_a_cancelled_segment_has_no_words(model: str, opening: NDArray[np.float3
 
 
 def test_silence_has_no_words(model: str) -> None:
-    noise = np.random.default_rng(1).standard_normal(6 * RATE).astype(np.float32)
-    for level in (0.0, 1e-4, 1e-2):
+    noise = np.random.default_rng(1).standard_normal(3 * RATE).astype(np.float32)
+    for level in (0.0, 1e-4, 1e-2, 1e-1):
         assert transcribe(blocks(level * noise, 1600, 0), model=model) == ([], [])
 
 
@@ -253,6 +280,20 @@ def test_a_jump_in_time_ends_a_segment_and_streams_do_not_mix(
     assert finals[0]["end_us"] == 3_000_000
     assert words_of(texts[0].text) == words_of(OPENING)[:6]
     assert words_of(texts[1].text) == words_of(OPENING)[12:24]
+
+
+def test_an_end_without_audio_holds_up_nothing_when_time_starts_anew(
+    model: str, opening: NDArray[np.float32]
+) -> None:
+    def end(end_us: int) -> Emit:
+        return Emit("segments", Json({"event": "end", "start_us": 0, "end_us": end_us}))
+
+    audio = blocks(opening[: 9 * RATE], 1600, 0)
+    early = [each.replace(pts_us=50_000_000) for each in audio[:1]]
+    _, events = transcribe(
+        [*early, end(90_000_000), *audio, end(4_850_000)], model=model, partial_ms=0, beam_size=1
+    )
+    assert [event["end_us"] for event in events] == [4_850_000, 9_000_000]
 
 
 def test_what_is_no_model_says_so(tmp_path: Path, model: str) -> None:
