@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Data, Json, Text
 from remotemedia.errors import ModelError, UnavailableError
-from remotemedia.node import Emit
+from remotemedia.node import Emit, broken_contract, make_params
 from remotemedia.nodes.analysis.energy_vad import EnergyVAD
 from remotemedia.nodes.speech.silero_vad import SileroVAD
-from remotemedia.testing import run_node
+from remotemedia.testing import VirtualClock, run_node
+from remotemedia.testing.conformance import check_node, undescribed_params
 from remotemedia_native.speech.speech_to_text import SpeechToText
 from remotemedia_native.speech.transcript_stream import StableText
 
@@ -294,6 +296,16 @@ def test_an_end_without_audio_holds_up_nothing_when_time_starts_anew(
         [*early, end(90_000_000), *audio, end(4_850_000)], model=model, partial_ms=0, beam_size=1
     )
     assert [event["end_us"] for event in events] == [4_850_000, 9_000_000]
+
+
+def test_it_keeps_to_the_contract(model: str, opening: NDArray[np.float32]) -> None:
+    assert broken_contract(SpeechToText) == ""
+    assert undescribed_params(SpeechToText) == []
+    end = Json({"event": "end", "start_us": 0, "end_us": 3_000_000}, stream_id="a")
+    given = [end, *blocks(opening[: 4 * RATE], 3200, 0, stream_id="a")]
+    params = make_params(SpeechToText, {"model": model, "partial_ms": 1500})
+    emitted = asyncio.run(check_node(SpeechToText, VirtualClock(), params=params, inputs=given))
+    assert {type(each) for each in emitted} == {Text, Json}
 
 
 def test_what_is_no_model_says_so(tmp_path: Path, model: str) -> None:
