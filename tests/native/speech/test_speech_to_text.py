@@ -71,7 +71,7 @@ def folder(script: str) -> Path:
 
 @pytest.fixture(scope="module")
 def model() -> str:
-    return str(folder("fetch_models.py") / "whisper-tiny-en")
+    return str(folder("fetch_models.py") / "whisper-tiny.en")
 
 
 @pytest.fixture(scope="module")
