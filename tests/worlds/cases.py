@@ -393,6 +393,39 @@ def text_collector() -> Cases:
         yield text, dict(params), texts
 
 
+def captions() -> Cases:
+    for params in (
+        {},
+        {"format": "webvtt", "line_length": 20, "lines": 3},
+        {"min_ms": 2_000, "max_ms": 3_000},
+    ):
+        text = ", ".join(f"{name}={value}" for name, value in params.items()) or "defaults"
+        yield text, dict(params), finals
+
+
+def finals(seed: int) -> Iterator[Json]:
+    """What was said in ten segments, with the times of the words."""
+    start_us = 0
+    words = "It was the best of times, it was <the> worst of & times.".split()
+    for segment, number in enumerate(integers(seed, 10), 1):
+        said = words[: 1 + int(number) % len(words)]
+        times = [start_us + 250_000 * index for index in range(len(said) + 1)]
+        yield Json(
+            {
+                "event": "final",
+                "segment": segment,
+                "text": " ".join(said),
+                "start_us": times[0],
+                "end_us": times[-1],
+                "words": [
+                    {"text": f" {word}", "start_us": a, "end_us": b, "probability": 0.5}
+                    for word, a, b in zip(said, times, times[1:], strict=True)
+                ],
+            }
+        )
+        start_us = times[-1] + 700_000
+
+
 def texts(seed: int) -> Iterator[Text]:
     story = (
         "Dr. Müller paid 3.14 € to J. Bach… “Really?” he asked.  Yes! 今日は。元気ですか？はい\n"
@@ -432,6 +465,7 @@ _TABLE: dict[str, Callable[[], Cases]] = {
     "AudioLevel": audio_level,
     "AudioResample": audio_resample,
     "Calculator": calculator,
+    "Captions": captions,
     "ChannelMix": channel_mix,
     "ConversationCoordinator": conversation_coordinator,
     "EnergyVAD": energy_vad,
@@ -444,6 +478,9 @@ _TABLE: dict[str, Callable[[], Cases]] = {
     "TextCollector": text_collector,
     "TimeStretch": time_stretch,
 }
+
+NEED_A_RUNTIME = ("Denoise", "OnnxNode", "TextToSpeech")
+"""There is no ONNX runtime in Pyodide under Node: tests/e2e/test_models.py compares these."""
 
 CASES = [
     Case(node_type, name, params, inputs)

@@ -20,7 +20,7 @@ from remotemedia.data import Audio, Data, Json, Text
 from remotemedia.errors import ModelError, UnavailableError
 from remotemedia.node import Emit, broken_contract, make_params
 from remotemedia.nodes.analysis.energy_vad import EnergyVAD
-from remotemedia.nodes.speech.silero_vad import SileroVAD
+from remotemedia.nodes.models.silero_vad import SileroVAD
 from remotemedia.testing import VirtualClock, run_node
 from remotemedia.testing.conformance import check_node, undescribed_params
 from remotemedia_native.speech.speech_to_text import SpeechToText

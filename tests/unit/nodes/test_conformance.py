@@ -153,7 +153,8 @@ async def test_every_node_gives_what_it_says_for_all_that_it_accepts(name, clock
     audio = any(
         item.media == "audio" for item in cls.input_ports(defaults(cls))["in"].formats or ()
     )
-    assert min(tried) >= (5 if audio else 1), tried
+    fixed = name == "OnnxNode"  # its parameters say the one format
+    assert min(tried) >= (5 if audio and not fixed else 1), tried
 
 
 # -- the suite finds what it is for --------------------------------------------------------------
