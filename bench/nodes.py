@@ -101,6 +101,7 @@ CASES: dict[str, tuple[str, dict[str, object], Callable[[], list[rm.Data]]]] = {
         lambda: audio(48_000)[:1] + [rm.Audio(np.zeros(960, np.float32), 48_000)] * 249,
     ),
     "PassThrough": ("48 kHz", {}, lambda: audio(48_000)),
+    "TimeStretch": ("48 kHz, 1.25 times as fast", {"speed": 1.25}, lambda: audio(48_000)),
     "TextCollector": (
         "250 tokens",
         {},

@@ -2,63 +2,128 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import native_run
+import numpy as np
 import pytest
 from e2e_site import Site
 from playwright.sync_api import Page
 
-from remotemedia import Json, Packet
+from remotemedia import Audio, Json, Packet, Text
 
 Open = Callable[..., Page]
 RECORDING = "two_cities.wav"
 
 
-def manifest(**params: object) -> dict[str, object]:
+TO_16K = {"id": "to16k", "node_type": "AudioResample", "params": {"target_rate": 16000}}
+
+
+def manifest(node_type: str, **params: object) -> dict[str, object]:
     return {
         "version": "v1",
         "metadata": {"name": "speech"},
-        "nodes": [
-            {"id": "to16k", "node_type": "AudioResample", "params": {"target_rate": 16000}},
-            {"id": "vad", "node_type": "SileroVAD", "params": params},
-        ],
-        "connections": [{"from": "to16k", "to": "vad"}],
+        "nodes": [TO_16K, {"id": "node", "node_type": node_type, "params": params}],
+        "connections": [{"from": "to16k", "to": "node"}],
     }
 
 
-@pytest.fixture(scope="module")
-def native(folders: dict[str, Path]) -> Iterator[list[Packet]]:
-    """What onnxruntime finds in the recording."""
-    before = os.environ.get("REMOTEMEDIA_MODELS")
-    os.environ["REMOTEMEDIA_MODELS"] = str(folders["/models/"])
-    try:
+@pytest.fixture
+def both(
+    site: Site, open_page: Open, folders: dict[str, Path]
+) -> Callable[[dict[str, object]], tuple[list[Packet], list[Packet]]]:
+    """Runs a graph on the recording; gives what comes out in the page, and natively."""
+
+    def run(graph: dict[str, object]) -> tuple[list[Packet], list[Packet]]:
+        page = open_page(site)
+        answer = page.evaluate(
+            "([manifest, file]) => window.runFile(manifest, file, '/posted')",
+            [graph, f"/recordings/{RECORDING}"],
+        )
+        found = native_run.frames(site.posted["/posted"])
+        assert len(found) == answer["count"]
+        assert page.evaluate("window.violations") == []
         blocks = native_run.blocks((folders["/recordings/"] / RECORDING).read_bytes())
-        yield native_run.run(manifest(), blocks)
-    finally:
-        if before is None:
-            del os.environ["REMOTEMEDIA_MODELS"]
-        else:
-            os.environ["REMOTEMEDIA_MODELS"] = before
+        return found, native_run.run(graph, blocks)
+
+    return run
 
 
 def events(packets: list[Packet]) -> list[dict[str, object]]:
     return [packet.data.value for packet in packets if isinstance(packet.data, Json)]
 
 
-def test_silero_in_chromium(site: Site, open_page: Open, native: list[Packet]) -> None:
-    page = open_page(site)
-    answer = page.evaluate(
-        "([manifest, file]) => window.runFile(manifest, file, '/posted')",
-        [manifest(), f"/recordings/{RECORDING}"],
+def samples(packets: list[Packet]) -> np.ndarray:
+    return np.concatenate(
+        [each.data.samples for each in packets if isinstance(each.data, Audio)], axis=1
     )
-    found = native_run.frames(site.posted["/posted"])
-    assert len(found) == answer["count"]
-    there, here = events(found), events(native)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime-web", "numpy"])
+def test_silero(both: Callable[..., tuple[list[Packet], list[Packet]]], backend: str) -> None:
+    graph = manifest("SileroVAD")
+    graph["nodes"][1]["backend"] = backend
+    there, here = map(events, both(graph))
     assert len(here) >= 10
     for one, other in zip(there, here, strict=True):
+        # Measured: 8e-7. onnxruntime, onnxruntime-web and numpy add in different orders.
         assert abs(one.pop("probability", 0) - other.pop("probability", 0)) <= 1e-3
         assert one == other
-    assert page.evaluate("window.violations") == []
+
+
+def test_denoise(both: Callable[..., tuple[list[Packet], list[Packet]]]) -> None:
+    there, here = map(samples, both(manifest("Denoise")))
+    assert there.shape == here.shape
+    np.testing.assert_allclose(there, here, rtol=0, atol=1e-3)
+
+
+def test_any_model(both: Callable[..., tuple[list[Packet], list[Packet]]]) -> None:
+    graph = manifest(
+        "OnnxNode",
+        model="silero-vad",
+        input="input",
+        window_size=576,
+        hop_size=512,
+        lead=64,
+        constants={"sr": 16000},
+        state={"stateN": "state"},
+        gives="json",
+    )
+    there, here = map(events, both(graph))
+    assert len(here) > 1300
+    values = [[np.ravel(each["values"])[0] for each in found] for found in (there, here)]
+    assert np.abs(np.subtract(*values)).max() <= 1e-3
+
+
+SAYING = {
+    "version": "v1",
+    "metadata": {"name": "saying"},
+    "nodes": [{"id": "voice", "node_type": "TextToSpeech", "params": {"whole_texts": True}}],
+}
+TEXT = "It was the best of times, it was the worst of times."
+
+
+def test_speaking(site: Site, open_page: Open) -> None:
+    page = open_page(site)
+    answer = page.evaluate(
+        """async ([manifest, text]) => {
+            const pipeline = await window.load(manifest);
+            await pipeline.start();
+            await pipeline.send(web.text(text));
+            const finished = pipeline.finish();
+            let frames = 0, loudest = 0;
+            for await (const { data } of pipeline.outputs()) {
+                if (data.type !== "audio") continue;
+                frames += data.samples.length;
+                for (const x of data.samples) loudest = Math.max(loudest, Math.abs(x));
+            }
+            await finished;
+            await pipeline.close();
+            return { frames, loudest };
+        }""",
+        [SAYING, TEXT],
+    )
+    here = samples(native_run.run(SAYING, [Text(TEXT)]))
+    assert answer["frames"] == here.shape[1]
+    assert abs(answer["loudest"] - abs(here).max()) < 0.01

@@ -419,7 +419,7 @@ def finals(seed: int) -> Iterator[Json]:
                 "end_us": times[-1],
                 "words": [
                     {"text": f" {word}", "start_us": a, "end_us": b, "probability": 0.5}
-                    for word, a, b in zip(said, times, times[1:], strict=True)
+                    for word, a, b in zip(said, times, times[1:], strict=False)
                 ],
             }
         )

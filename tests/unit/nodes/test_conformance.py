@@ -123,7 +123,10 @@ class TestEveryNode:
         cls = REGISTRY.find(name)
         node = cls(defaults(cls))
         tail = node.finish()
-        assert list((await tail if inspect.isawaitable(tail) else tail) or ()) == []
+        if inspect.isasyncgen(tail):
+            assert [each async for each in tail] == []
+        else:
+            assert list((await tail if inspect.isawaitable(tail) else tail) or ()) == []
 
     async def test_fan_out_shares_one_object(self, name):
         if not REGISTRY.find(name).output_ports(defaults(REGISTRY.find(name))):
