@@ -127,3 +127,48 @@ def test_speaking(site: Site, open_page: Open) -> None:
     here = samples(native_run.run(SAYING, [Text(TEXT)]))
     assert answer["frames"] == here.shape[1]
     assert abs(answer["loudest"] - abs(here).max()) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "words"),
+    [
+        ({"model": "nowhere.onnx"}, "model_not_found", "/models/nowhere.onnx: HTTP 404"),
+        ({"model": "silero-vda"}, "model_not_found", "did you mean 'silero-vad'?"),
+        ({"model": "dtln/model_1.onnx"}, "model_error", "has no input 'input'"),
+        (
+            {"model": "silero-vad/utils_vad.py"},
+            "model_error",
+            "cannot be opened by onnxruntime-web",
+        ),
+        ({"model": "ftp://x/y.onnx"}, "model_error", "give the https:// URL of a file"),
+        (
+            {"model": "{site}/models/dtln/model_1.onnx#sha256=" + 64 * "0"},
+            "model_error",
+            "it is corrupted or of another version",
+        ),
+    ],
+    ids=lambda given: given if isinstance(given, str) else given["model"][:20],
+)
+def test_what_is_wrong_is_said(
+    site: Site, open_page: Open, params: dict[str, str], code: str, words: str
+) -> None:
+    page = open_page(site)
+    address = page.evaluate("location.origin")
+    graph = manifest("SileroVAD", model=params["model"].replace("{site}", address))
+    error = page.evaluate(
+        """async (manifest) => {
+            const pipeline = await window.load(manifest);
+            try {
+                await pipeline.start();
+                return null;
+            } catch (error) {
+                return window.told(error);
+            } finally {
+                await pipeline.close();
+            }
+        }""",
+        graph,
+    )
+    assert error["code"] == code
+    assert words in error["message"]
+    assert error["node"] == "node"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 from numpy.typing import NDArray
 
 from remotemedia.errors import UnavailableError, nearest
+from remotemedia.models.tensor_info import TensorInfo
 from remotemedia.plugins import entry_points
-
-if TYPE_CHECKING:
-    from remotemedia.models.tensor_info import TensorInfo
 
 ENTRY_POINT_GROUP = "remotemedia.backends"
 

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
-from remotemedia.models.backend import ModelOptions
+from remotemedia.models.backend import Model, ModelOptions
 from remotemedia.models.opening import aopen_models, open_models
 from remotemedia.node import Context, Node
 
 if TYPE_CHECKING:
-    from remotemedia.models.backend import Model
     from remotemedia.models.store import Files
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = Mapping[str, NDArray[Any]]
 T = TypeVar("T")
-Run = tuple["Model", Feeds]
+Run = tuple[Model, Feeds]
 """A model, and what it is to be run on."""
 Work = Generator[Run, Outputs, T]
 """Yields the runs that it wants, is sent the outputs of each, returns what comes of them."""
