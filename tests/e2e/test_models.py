@@ -9,6 +9,7 @@ import native_run
 import numpy as np
 import pytest
 from e2e_site import Site
+from firefox import Firefox
 from playwright.sync_api import Page
 
 from remotemedia import Audio, Json, Packet, Text
@@ -68,6 +69,19 @@ def test_silero(both: Callable[..., tuple[list[Packet], list[Packet]]], backend:
     assert len(here) >= 10
     for one, other in zip(there, here, strict=True):
         # Measured: 8e-7. onnxruntime, onnxruntime-web and numpy add in different orders.
+        assert abs(one.pop("probability", 0) - other.pop("probability", 0)) <= 1e-3
+        assert one == other
+
+
+def test_silero_in_firefox(site: Site, firefox: Firefox, folders: dict[str, Path]) -> None:
+    firefox.open(site)
+    graph = manifest("SileroVAD")
+    firefox.call("window.runFile", graph, f"/recordings/{RECORDING}", "/posted")
+    blocks = native_run.blocks((folders["/recordings/"] / RECORDING).read_bytes())
+    there = events(native_run.frames(site.posted["/posted"]))
+    here = events(native_run.run(graph, blocks))
+    assert len(here) >= 10
+    for one, other in zip(there, here, strict=True):
         assert abs(one.pop("probability", 0) - other.pop("probability", 0)) <= 1e-3
         assert one == other
 
