@@ -21,12 +21,12 @@ from time import perf_counter
 import numpy as np
 from harness.report import REPOSITORY, RESULTS, Report, quartiles, spread, versions
 from numpy.typing import NDArray
-from remotemedia.nodes.speech.silero_vad import SileroVAD
 
 from remotemedia.clock import SystemClock
 from remotemedia.data import Audio
 from remotemedia.models.backend import ModelOptions
 from remotemedia.node import Context
+from remotemedia.nodes.models.silero_vad import SileroVAD
 from remotemedia_native.onnx.backend import OnnxRuntime
 from remotemedia_native.onnx.session import acquire, open_sessions
 
