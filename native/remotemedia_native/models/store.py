@@ -9,7 +9,15 @@ from pathlib import Path
 
 from remotemedia.errors import ModelNotFoundError
 from remotemedia.models.catalog import KnownModel
-from remotemedia.models.store import Files, ModelRef, files_at, files_in, how_to_get, packaged_files
+from remotemedia.models.store import (
+    FOLDER_VARIABLE,
+    Files,
+    ModelRef,
+    files_at,
+    files_in,
+    how_to_get,
+    packaged_files,
+)
 
 
 class ModelStore:
@@ -82,7 +90,7 @@ class ModelStore:
 
 def cache_folder() -> Path:
     """Where models are kept: REMOTEMEDIA_MODELS, or the place for caches of this system."""
-    if own := os.environ.get("REMOTEMEDIA_MODELS"):
+    if own := os.environ.get(FOLDER_VARIABLE):
         return Path(own).expanduser()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")

@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 import numpy as np
 
-from remotemedia.data import Audio, Json
+from remotemedia.data import Audio, Data, Json
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError, ModelError
 from remotemedia.models.store import Files, find_store
 from remotemedia.node import INPUT, Context, NodeParams
 from remotemedia.nodes.speech.speech_event import END, read_event
-from remotemedia.nodes.streams import MAX_STREAMS, PerStream
+from remotemedia.nodes.streams import PerStream, check_streams
 from remotemedia_native.speech.transcript_stream import EVENTS, TEXT, End, TranscriptStream
 from remotemedia_native.speech.whisper import (
     LONGEST_S,
@@ -144,7 +144,7 @@ class SpeechToText(PerStream[TranscriptStream]):
 
     def start(self, audio: Audio, timeline: Timeline) -> TranscriptStream:
         """The state of a stream that starts with this block."""
-        ends = self._ends_of(audio.stream_id)
+        ends = self._ends_of(audio)
         return TranscriptStream(audio, self._whisper, self.params, timeline, ends)
 
     def process(self, data: Any, port: str = INPUT) -> Any:
@@ -186,7 +186,7 @@ class SpeechToText(PerStream[TranscriptStream]):
         event = read_event(data)
         if event is None or event.kind != END:
             return None
-        ends = self._ends_of(data.stream_id)
+        ends = self._ends_of(data)
         if len(ends) >= MAX_ENDS:
             raise DataError(
                 f"SpeechToText: {MAX_ENDS} events of stream {data.stream_id!r} wait for the audio "
@@ -196,13 +196,9 @@ class SpeechToText(PerStream[TranscriptStream]):
         stream = self._streams.get(data.stream_id)
         return None if stream is None else stream.advance() or None
 
-    def _ends_of(self, stream_id: str | None) -> deque[End]:
-        ends = self._ends.get(stream_id)
+    def _ends_of(self, data: Data) -> deque[End]:
+        ends = self._ends.get(data.stream_id)
         if ends is None:
-            if len(self._ends) >= MAX_STREAMS:
-                raise DataError(
-                    f"SpeechToText follows {MAX_STREAMS} streams already, and {stream_id!r} would "
-                    "be one more: end the session, or reset it"
-                )
-            ends = self._ends[stream_id] = deque()
+            check_streams(self, self._ends, data)
+            ends = self._ends[data.stream_id] = deque()
         return ends

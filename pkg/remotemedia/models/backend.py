@@ -33,7 +33,7 @@ class ModelOptions(msgspec.Struct, frozen=True):
     Attributes
     ----------
     providers : tuple of str
-        What it may run on, the first choice first: ``("cuda", "cpu")``. None: the CPU.
+        What it may run on, the first choice first: ``("cuda", "cpu")``. Empty: the CPU.
     threads : int
         For one run. A second one hardly helps a small model, and makes its worst case worse.
     timeout_ms : float, optional
