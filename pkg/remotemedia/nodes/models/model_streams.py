@@ -40,20 +40,25 @@ class PerModelStream(ModelNode, Generic[S]):
         """The state of a stream that starts with this block."""
         raise NotImplementedError
 
-    def work(self, audio: Audio) -> Work[list[Any] | None]:
+    def work(self, audio: Audio) -> Work[list[Any]]:
         """What the block completes."""
         stream = self._streams.get(audio.stream_id)
-        tail: list[Any] = []
         if stream is None or not stream.continues(audio):
-            timeline = Timeline(audio.sample_rate)
-            if stream is not None:
-                tail = yield from stream.finish_all()
-                timeline = stream.timeline.continued(audio.sample_rate)
-            else:
-                check_streams(self, self._streams, audio)
-            stream = self._streams[audio.stream_id] = self.start(audio, timeline)
+            return self._begin(audio, stream)
+        return stream.push_block(audio)
+
+    def _begin(self, audio: Audio, before: S | None) -> Work[list[Any]]:
+        """The tail of the stream `before`, and what the first block of a new one completes."""
+        timeline = Timeline(audio.sample_rate)
+        tail: list[Any] = []
+        if before is not None:
+            tail = yield from before.finish_all()
+            timeline = before.timeline.continued(audio.sample_rate)
+        else:
+            check_streams(self, self._streams, audio)
+        stream = self._streams[audio.stream_id] = self.start(audio, timeline)
         done = yield from stream.push_block(audio)
-        return [*tail, *done] or None
+        return tail + done
 
     def tail(self) -> Work[list[Any]]:
         """The tail of every stream."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from remotemedia.data import Audio
 from remotemedia.data.timeline import Timeline
 from remotemedia.node import Emit
 from remotemedia.nodes.analysis.energy_vad import EnergyVAD
-from remotemedia.nodes.analysis.framer import Framer
 from remotemedia.nodes.analysis.speech_stream import SpeechStream
 from remotemedia.nodes.models.model_node import Work
 
@@ -24,67 +24,58 @@ FRAME_MS = 32
 CONTEXT_MS = 4
 UNITS = 128
 
+Samples = NDArray[np.float32]
+Feeds = dict[str, NDArray[Any]]
+
 
 class Prober:
-    """Gives the probability of speech in each frame of a stream.
+    """What the model is given for each frame of a stream, and its state.
 
-    The model wants 4 ms of what comes before in front of each frame, and its state back.
+    It wants 4 ms of what comes before in front of each frame, and its state back.
 
     Parameters
     ----------
-    model : Model
     sample_rate : int
         8000 or 16000 Hz.
-    channels : int
-        What is looked at is their mean.
     """
 
-    def __init__(self, model: Model, sample_rate: int, channels: int) -> None:
-        self._model = model
-        self._framer = Framer(sample_rate, channels, FRAME_MS)
-        self._context = sample_rate * CONTEXT_MS // 1000
-        size = self._context + sample_rate * FRAME_MS // 1000
-        self._feeds: dict[str, NDArray[Any]] = {
-            "input": np.zeros((1, size), np.float32),
+    __slots__ = ("_before", "_frame", "feeds")
+
+    def __init__(self, sample_rate: int) -> None:
+        context = sample_rate * CONTEXT_MS // 1000
+        window = np.zeros((1, context + sample_rate * FRAME_MS // 1000), np.float32)
+        self.feeds: Feeds = {
+            "input": window,
             "state": np.zeros((2, 1, UNITS), np.float32),
             "sr": np.array(sample_rate, np.int64),
         }
+        self._before = window[0, :context], window[0, -context:]
+        self._frame = window[0, context:]
 
-    def push(self, samples: NDArray[np.float32]) -> Work[list[float]]:
-        """The probabilities of the frames that a block completes.
+    def put(self, samples: Samples) -> Feeds:
+        """What the next frame is run on, until the next call.
 
         Parameters
         ----------
         samples : np.ndarray [shape=(channels, n)]
+            A frame, or the rest of the stream. Their mean is looked at.
         """
-        self._framer.put(samples)
-        found: list[float] = []
-        while (frames := self._framer.take()) is not None:
-            mono = frames[0] if len(frames) == 1 else frames.mean(0)
-            for frame in mono:
-                probability = yield from self._probability(frame)
-                found += [probability]
-        return found
+        context, end = self._before
+        context[:] = end
+        frame = self._frame
+        mono = samples[0] if len(samples) == 1 else samples.mean(0)
+        if len(mono) < len(frame):
+            frame[len(mono) :] = 0
+            frame = frame[: len(mono)]
+        frame[:] = mono
+        if not isfinite(frame.dot(frame)):
+            np.nan_to_num(frame, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return self.feeds
 
-    def finish(self) -> Work[list[float]]:
-        """The probability of the rest, with silence behind it, if there is a rest."""
-        rest = self._framer.rest
-        if not rest.shape[1]:
-            return []
-        frame = np.zeros(self._feeds["input"].shape[1] - self._context, np.float32)
-        frame[: rest.shape[1]] = rest.mean(0)
-        return [(yield from self._probability(frame))]
-
-    def _probability(self, frame: NDArray[np.float32]) -> Work[float]:
-        feeds, context = self._feeds, self._context
-        window = feeds["input"]
-        window[0, :context] = window[0, -context:]
-        window[0, context:] = frame
-        if not np.isfinite(window).all():
-            np.nan_to_num(window, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        outputs = yield self._model, feeds
-        feeds["state"] = outputs["stateN"]
-        return float(outputs["output"][0, 0])
+    def take(self, outputs: Mapping[str, NDArray[Any]]) -> float:
+        """The probability of speech in the frame, from what the model gave."""
+        self.feeds["state"] = outputs["stateN"]
+        return float(outputs["output"].item())
 
 
 class SileroStream(SpeechStream):
@@ -114,9 +105,8 @@ class SileroStream(SpeechStream):
             hangover_ms=params.speech_pad_ms,
         )
         super().__init__(audio, cut, timeline)
-        self._settled = False  # every frame is decided on at once
-        self._prober = Prober(model, audio.sample_rate, audio.channels)
-        self._probabilities: deque[float] = deque()
+        self._model = model
+        self._prober = Prober(audio.sample_rate)
         self._threshold = params.threshold
         low = params.negative_threshold
         self._low = max(params.threshold - 0.15, 0.01) if low is None else low
@@ -129,33 +119,37 @@ class SileroStream(SpeechStream):
 
     def push_block(self, audio: Audio) -> Work[list[Emit]]:
         """What the block completes."""
-        self._probabilities += yield from self._prober.push(audio.samples)
-        return self.push(audio)
+        samples = audio.samples
+        framer, timeline = self._framer, self.timeline
+        timeline.feed(audio.pts_us, samples.shape[1])
+        self._metadata = audio.metadata
+        framer.put(samples)
+        while (frames := framer.take(1)) is not None:
+            frame = frames[:, 0]
+            end = framer.position(framer.index)
+            start = end - frame.shape[1]
+            self._held.append((start, frame))
+            outputs = yield self._model, self._prober.put(frame)
+            self._judge(self._prober.take(outputs), start, end)
+            timeline.forget(self._held[0][0] if self._held else end)
+        ready, self._ready = self._ready, []
+        return ready
 
     def finish_all(self) -> Work[list[Emit]]:
         """The tail."""
         length = self.timeline.frames
-        self._probabilities += yield from self._prober.finish()
-        self._decide_all()
         rest = self._framer.rest
         if rest.shape[1]:
-            start = self._framer.position(self._framer.index)
+            start = length - rest.shape[1]
             self._held.append((start, rest))
-            self._judge(self._probabilities.popleft(), start, length)
+            outputs = yield self._model, self._prober.put(rest)
+            self._judge(self._prober.take(outputs), start, length)
         if self._is_candidate and length - self._first > self._enough:
             self._begin()
         if self._open:
             self._known = length
             self._close(length, "end_of_input")
         return self._ready
-
-    def _wait(self) -> int:
-        return 1
-
-    def _decide_all(self) -> None:
-        undecided, self._undecided = self._undecided, []
-        for start, samples in undecided:
-            self._judge(self._probabilities.popleft(), start, start + samples.shape[1])
 
     def _judge(self, probability: float, start: int, end: int) -> None:
         """Go on with the probability of the next frame."""
