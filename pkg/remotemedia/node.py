@@ -15,7 +15,7 @@ import inspect
 import re
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, get_args
 
 import msgspec
 
@@ -52,11 +52,39 @@ class Emit(NamedTuple):
     data: Data
 
 
+class Pause:
+    """Emitted by a generator that goes on later: whoever runs it waits, then asks for more.
+
+    Only where graphs are live (`Context.is_live`) may it depend on `until`. What comes after the
+    item that is worked on waits behind it; an interrupt drops it, and closes the generator.
+
+    Attributes
+    ----------
+    delay_us : int
+        Of the session's time.
+    until : Awaited or None
+        Ends it before.
+    """
+
+    __slots__ = ("delay_us", "until")
+
+    def __init__(self, delay_us: int, until: Awaited | None = None) -> None:
+        self.delay_us = delay_us
+        self.until = until
+
+
 Output = Data | Emit
 Result = Output | Iterable[Output] | None
 """What a synchronous `process` may return."""
 AsyncResult = Awaitable[Result] | AsyncIterator[Output]
 """What an ``async def process`` gives."""
+
+
+class Awaited(Protocol):
+    """What somebody waits for: a future of asyncio, for example."""
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> object:
+        """Have this called once it is done: with it, in the thread of the event loop."""
 
 
 class ConversionCost(NamedTuple):
@@ -105,6 +133,8 @@ class Context(msgspec.Struct, frozen=True):
     progress : callable
         ``progress(message, fraction=None)``: tell how far it is with what takes long, such as
         loading a model; 0 to 1. The session has an event ``progress`` of it.
+    is_live : bool
+        Whether there is an event loop: the graph is a session's, or in a process of its own.
     """
 
     node: str
@@ -113,6 +143,7 @@ class Context(msgspec.Struct, frozen=True):
     outputs: Mapping[str, Caps]
     set_timer: Callable[..., Timer] = _no_timers
     progress: Callable[..., None] = _no_progress
+    is_live: bool = False
 
 
 class Node:

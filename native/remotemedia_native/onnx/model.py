@@ -36,6 +36,11 @@ class OnnxModel:
         Released by `close`.
     options : ModelOptions
 
+    Attributes
+    ----------
+    shared : Shared
+        The same for all models that run on the same session.
+
     Raises
     ------
     ModelError
@@ -45,7 +50,7 @@ class OnnxModel:
     backend = "onnxruntime"
 
     def __init__(self, shared: Shared, options: ModelOptions) -> None:
-        self._shared = shared
+        self.shared = shared
         self._name = shared.name
         self.provider = shared.provider
         session = shared.session
@@ -97,7 +102,7 @@ class OnnxModel:
             self._run = _closed
         if self._timeout_s is not None:
             WATCHDOG.release()
-        self._shared.release()
+        self.shared.release()
 
     def _watched(self, feeds: Feeds, timeout_s: float) -> Any:
         run = WATCHDOG.begin(_run_options(), timeout_s)

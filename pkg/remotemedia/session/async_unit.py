@@ -10,11 +10,10 @@ from typing import Any
 
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import NodeOutputError
-from remotemedia.node import Emit
+from remotemedia.node import Emit, Pause
 from remotemedia.session.boundary import Boundary
 from remotemedia.session.inbox import Inbox
 from remotemedia.session.island import describe_output, iterate, no_such_port
-from remotemedia.session.policies.policed import Pause
 from remotemedia.session.unit import Hooks, Unit, turn
 from remotemedia.session.wiring import Wiring
 

@@ -18,8 +18,8 @@ from typing import Any
 from remotemedia.clock import Clock, deadline
 from remotemedia.data import DATA_TYPES, Data, Packet
 from remotemedia.errors import FormatError, SessionError
-from remotemedia.node import Emit
-from remotemedia.session.policies.policed import Call, Pause
+from remotemedia.node import Emit, Pause
+from remotemedia.session.policies.policed import Call
 from remotemedia.session.results import is_awaited, items_of, outputs_of
 
 Handler = Callable[[Packet], Data | Awaitable[Data | None] | None]

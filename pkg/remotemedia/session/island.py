@@ -18,10 +18,9 @@ import numpy as np
 
 from remotemedia.data import DATA_TYPES, Data
 from remotemedia.errors import NodeOutputError
-from remotemedia.node import Emit
+from remotemedia.node import Emit, Pause
 from remotemedia.session.chain import FOLD_ROWS, Chain, Link, Step
 from remotemedia.session.failure import FAILURES
-from remotemedia.session.policies.policed import Pause
 
 Delivery = tuple[Link, Any]
 """An item and the link by which it leaves the island; or `PAUSED` and a `Pause`."""

@@ -42,7 +42,7 @@ def context(
         said = message if fraction is None else f"{message} ({fraction:.0%})"
         tell("progress", said, node_id)
 
-    return msgspec.structs.replace(told, progress=progress)
+    return msgspec.structs.replace(told, progress=progress, is_live=True)
 
 
 async def open_node(node_id: str, node: Node, told: Context) -> None:

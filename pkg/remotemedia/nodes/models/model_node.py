@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
+from remotemedia.data import Data
 from remotemedia.models.backend import Model, ModelOptions
 from remotemedia.models.opening import aopen_models, open_models
-from remotemedia.node import Context, Node
+from remotemedia.node import Context, Emit, Node, Pause
 
 if TYPE_CHECKING:
+    from remotemedia.models.batcher import Batcher
     from remotemedia.models.store import Files
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -46,6 +48,11 @@ class ModelNode(Node):
     model_files: ClassVar[tuple[str, ...]] = ()
     """The names of the files to open; empty: the only one."""
     models: tuple[Model, ...] = ()
+    batch_axes: ClassVar[Mapping[str, int]] = {}
+    """The axis of each input and output along which runs for several streams can be put together;
+    empty: they cannot. Inputs without one must be equal. The node then has a parameter
+    ``batch_ms``, and natively its runs in live sessions are made together with those of others."""
+    _batcher: Batcher | None = None
 
     @property
     def model(self) -> Model:
@@ -121,12 +128,18 @@ class ModelNode(Node):
                 self.prepare(files)
                 for model, feeds in self.warm_up():
                     model.run(feeds)
+                if ctx.is_live and self.batch_axes and self.params.batch_ms:
+                    from remotemedia.models.batcher import join
+
+                    self._batcher = join(self.model, self.batch_axes)
             except BaseException:  # nobody closes a node that did not open
                 self.close()
                 raise
 
         def process(self, data: Any) -> Any:
             """What comes of one input."""
+            if self._batcher is not None and self._batcher.pays:
+                return self._drive_together(self._batcher, self.work(data))
             return self._drive(self.work(data))
 
         def finish(self) -> Any:
@@ -142,7 +155,35 @@ class ModelNode(Node):
                 value: T = done.value
                 return value
 
+        def _drive_together(self, batcher: Batcher, work: Work[Any]) -> Any:
+            try:
+                run = next(work)
+            except StopIteration as done:
+                return done.value  # by no run: nothing to wait for
+            return self._wait_for(batcher, work, run)
+
+        def _wait_for(self, batcher: Batcher, work: Work[Any], run: Run) -> Iterator[Any]:
+            delay_us = round(self.params.batch_ms * 1000)
+            while True:
+                wanted = batcher.want(*run)
+                try:
+                    if not wanted.is_done:
+                        yield Pause(delay_us, wanted)
+                    outputs = wanted.outputs()
+                finally:
+                    wanted.withdraw()
+                try:
+                    run = work.send(outputs)
+                except StopIteration as done:
+                    value = done.value
+                    if value is not None:
+                        yield from (value,) if isinstance(value, Data | Emit) else value
+                    return
+
     def close(self) -> None:
         """Let go of the models."""
+        if self._batcher is not None:
+            self._batcher.leave()
+            self._batcher = None
         for model in self.models:
             model.close()

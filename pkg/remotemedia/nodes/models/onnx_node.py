@@ -200,7 +200,7 @@ class OnnxNode(PerModelStream[OnnxStream]):
         """The state of a stream that starts with this block."""
         return OnnxStream(self._binding, self.params, audio, timeline)
 
-    def work(self, data: Any) -> Work[list[Any] | None]:
+    def work(self, data: Any) -> Work[list[Any]]:
         """What the block or tensor gives."""
         if isinstance(data, Tensor):
             return (yield from self._on_tensor(data))

@@ -9,7 +9,8 @@ from typing import Any
 from remotemedia.clock import deadline
 from remotemedia.data import Data
 from remotemedia.errors import NodeTimeoutError
-from remotemedia.session.policies.policed import Call, Pause, Policed
+from remotemedia.node import Pause
+from remotemedia.session.policies.policed import Call, Policed
 from remotemedia.session.results import is_cut_off, items_of, outputs_of
 
 _DONE = object()

@@ -11,8 +11,9 @@ from time import perf_counter
 from typing import Any
 
 from remotemedia.data import DATA_TYPES, Data
+from remotemedia.node import Pause
 from remotemedia.session.failure import FAILURES
-from remotemedia.session.policies.policed import Call, Pause, Policed
+from remotemedia.session.policies.policed import Call, Policed
 from remotemedia.session.results import outputs_of
 
 _DONE = object()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from remotemedia.clock import Clock
 from remotemedia.data import Data
@@ -12,30 +12,9 @@ from remotemedia.manifest import Policy
 from remotemedia.session.policies.breaker import Breaker
 from remotemedia.session.policies.retry import Backoff
 
-if TYPE_CHECKING:
-    from asyncio import Future
-
 Call = Callable[[Data], Any]
 Input = Data | dict[str, Data]
 """Of a call: an item, or those of several ports that belong together."""
-
-
-class Pause:
-    """Emitted by a call that goes on later: whoever runs it waits, and asks it for its next item.
-
-    Attributes
-    ----------
-    delay_us : int
-        Of the session's time.
-    until : Future or None
-        Ends it before.
-    """
-
-    __slots__ = ("delay_us", "until")
-
-    def __init__(self, delay_us: int, until: Future[Any] | None = None) -> None:
-        self.delay_us = delay_us
-        self.until = until
 
 
 class Policed:

@@ -1,0 +1,194 @@
+"""Batcher: runs of a model that several nodes want at about the same time, made as one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from remotemedia.models.backend import Feeds, Model
+
+PAYS = 4
+"""Nodes from which on it pays to wait for one another."""
+MOST = 64
+"""Runs in a batch: what more would save is little, and it would hold up the event loop."""
+
+Outputs = Mapping[str, NDArray[Any]]
+Axes = Mapping[str, int]
+
+
+class Wanted:
+    """A run that is wanted.
+
+    Attributes
+    ----------
+    model : Model
+    feeds : mapping of str to np.ndarray
+    key : hashable
+        What can be run together has the same.
+    is_done : bool
+    """
+
+    __slots__ = ("_answer", "_batcher", "_callback", "feeds", "is_done", "key", "model")
+
+    def __init__(self, batcher: Batcher, model: Model, feeds: Feeds, key: Hashable) -> None:
+        self.model = model
+        self.feeds = feeds
+        self.key = key
+        self.is_done = False
+        self._batcher = batcher
+        self._answer: Any = None
+        self._callback: Callable[[Any], object] | None = None
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        """Have this called, with this, once it is done."""
+        self._callback = callback
+
+    def outputs(self) -> Outputs:
+        """What the model gave; runs the batch now if nobody did.
+
+        Raises
+        ------
+        ModelError
+            What the run raised.
+        """
+        if not self.is_done:
+            self._batcher.run()
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        answer: Outputs = self._answer
+        return answer
+
+    def withdraw(self) -> None:
+        """It is no longer wanted, if it is not done."""
+        if not self.is_done and self in self._batcher.waiting:
+            self._batcher.waiting.remove(self)
+
+    def settle(self, answer: Outputs | BaseException) -> None:
+        """Be done: this came of it."""
+        self._answer = answer
+        self.is_done = True
+        if self._callback is not None:
+            self._callback(self)
+
+
+class Batcher:
+    """Gathers the runs of a model that the nodes of an event loop want.
+
+    Whoever wants one waits as long as it likes, and then asks for the outputs: the first to do so
+    has all run that are wanted by then. If all who use the model wait, nobody needs to any longer.
+
+    Parameters
+    ----------
+    axes : mapping of str to int
+        The axis of each input and output along which runs are put together. Inputs without one
+        must be equal.
+    end : callable
+        Called when its last user has left.
+
+    Attributes
+    ----------
+    users : int
+        Nodes that may want runs.
+    waiting : list of Wanted
+        In the order in which they came.
+    """
+
+    def __init__(self, axes: Axes, end: Callable[[], object]) -> None:
+        self.users = 0
+        self.waiting: list[Wanted] = []
+        self._axes = axes
+        self._end = end
+
+    @property
+    def pays(self) -> bool:
+        """Whether there are so many users that it pays to wait for one another."""
+        return self.users >= PAYS
+
+    def leave(self) -> None:
+        """One user less."""
+        self.users -= 1
+        if not self.users:
+            self._end()
+
+    def want(self, model: Model, feeds: Feeds) -> Wanted:
+        """Ask for a run; the arrays must stay as they are until it is done."""
+        axes = self._axes
+        key = tuple(feeds[name].shape if name in axes else feeds[name].tobytes() for name in feeds)
+        wanted = Wanted(self, model, feeds, key)
+        self.waiting.append(wanted)
+        if len(self.waiting) >= min(self.users, MOST):
+            self.run()
+        return wanted
+
+    def run(self) -> None:
+        """Run all that is wanted."""
+        waiting, self.waiting = self.waiting, []
+        while waiting:
+            key = waiting[0].key
+            together = [each for each in waiting if each.key == key]
+            waiting = [each for each in waiting if each.key != key]
+            for first in range(0, len(together), MOST):
+                self._run_together(together[first : first + MOST])
+
+    def _run_together(self, batch: list[Wanted]) -> None:
+        if len(batch) == 1:
+            _run_alone(batch[0])
+            return
+        axes, like = self._axes, batch[0].feeds
+        feeds = {
+            name: np.concatenate([each.feeds[name] for each in batch], axes[name])
+            if name in axes
+            else array
+            for name, array in like.items()
+        }
+        try:
+            outputs = batch[0].model.run(feeds)
+        except Exception:
+            for each in batch:
+                _run_alone(each)
+            return
+        for index, each in enumerate(batch):
+            each.settle(
+                {
+                    name: _part(array, axes[name], index, len(batch)) if name in axes else array
+                    for name, array in outputs.items()
+                }
+            )
+
+
+def join(model: Model, axes: Axes) -> Batcher | None:
+    """The batcher of all nodes of this event loop that use the model; `Batcher.leave` it.
+
+    None where runs of the model cannot be put together, because nobody else can use it.
+    """
+    import asyncio
+
+    shared = getattr(model, "shared", None)
+    if shared is None:
+        return None
+    key = asyncio.get_running_loop(), shared, *axes.items()
+    batcher = _BATCHERS.get(key)
+    if batcher is None:
+        batcher = _BATCHERS[key] = Batcher(axes, lambda: _BATCHERS.pop(key))
+    batcher.users += 1
+    return batcher
+
+
+_BATCHERS: dict[Hashable, Batcher] = {}
+
+
+def _run_alone(wanted: Wanted) -> None:
+    answer: Outputs | BaseException
+    try:
+        answer = wanted.model.run(wanted.feeds)
+    except Exception as error:
+        answer = error
+    wanted.settle(answer)
+
+
+def _part(array: NDArray[Any], axis: int, index: int, count: int) -> NDArray[Any]:
+    size = array.shape[axis] // count
+    return array[(slice(None),) * axis + (slice(index * size, (index + 1) * size),)]
