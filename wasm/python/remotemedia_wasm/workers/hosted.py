@@ -251,7 +251,7 @@ class HostedNode:
 
     def _context(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Context:
         ports = _caps(inputs), _caps(outputs)
-        return Context(self._id, self._clock, *ports, self._set_timer, self._progress)
+        return Context(self._id, self._clock, *ports, self._set_timer, self._progress, is_live=True)
 
     def _progress(self, message: str, fraction: float | None = None) -> None:
         self._say(m.Progress(self._id, message, fraction), None)

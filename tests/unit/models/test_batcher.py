@@ -1,0 +1,133 @@
+"""Batches: what each gets is what it would have got alone, and who fails, fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from remotemedia.errors import ModelError
+from remotemedia.models.batcher import MOST, Batcher, join
+from remotemedia.models.tensor_info import TensorInfo
+
+AXES = {"x": 0, "state": 1, "y": 0, "next": 1}
+Feeds = Mapping[str, NDArray[Any]]
+
+
+class Sums:
+    """Adds each row of x to its state, times a gain; refuses NaN."""
+
+    backend, provider = "test", "here"
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+
+    def __init__(self, shared: object = None) -> None:
+        self.shared = shared
+        self.sizes: list[int] = []
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        self.sizes.append(len(feeds["x"]))
+        if np.isnan(feeds["x"]).any():
+            raise ModelError("a sample is NaN")
+        y = feeds["gain"] * feeds["x"].sum(1, keepdims=True) + feeds["state"][0]
+        return {"y": y, "next": y[np.newaxis] + 1, "gain": feeds["gain"]}
+
+    async def arun(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        return self.run(feeds)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def feeds(*x: float, state: float = 0, gain: float = 2) -> dict[str, NDArray[Any]]:
+    return {
+        "x": np.array([x], np.float32),
+        "state": np.full((1, 1, 1), state, np.float32),
+        "gain": np.array(gain, np.float32),
+    }
+
+
+def batcher(users: int) -> Batcher:
+    made = Batcher(AXES, lambda: None)
+    made.users = users
+    return made
+
+
+def test_all_who_wait_are_run_at_once_and_each_gets_its_own() -> None:
+    model, together = Sums(), batcher(10)
+    wanted = [together.want(model, feeds(k, 1, state=10 * k)) for k in range(5)]
+    assert not any(each.is_done for each in wanted)
+    told = []
+    for each in wanted:
+        each.add_done_callback(told.append)
+    for k, each in enumerate(wanted):
+        found = each.outputs()
+        assert found["y"].tolist() == [[2 * (k + 1) + 10 * k]]
+        assert found["next"].tolist() == [[[2 * (k + 1) + 10 * k + 1]]]
+        assert found["gain"] == 2
+    assert model.sizes == [5]
+    assert told == wanted
+
+
+def test_nobody_waits_once_all_have_asked() -> None:
+    model, together = Sums(), batcher(3)
+    wanted = [together.want(model, feeds(k)) for k in range(3)]
+    assert all(each.is_done for each in wanted)
+    assert model.sizes == [3]
+
+
+def test_what_differs_is_run_by_itself() -> None:
+    model, together = Sums(), batcher(9)
+    given = [feeds(1), feeds(1, 2), feeds(3), feeds(1, gain=5), feeds(4, 5)]
+    wanted = [together.want(model, each) for each in given]
+    assert [each.outputs()["y"].item() for each in wanted] == [2, 6, 6, 5, 18]
+    assert sorted(model.sizes) == [1, 2, 2]
+
+
+def test_who_is_to_blame_fails_alone() -> None:
+    model, together = Sums(), batcher(9)
+    wanted = [together.want(model, feeds(value)) for value in (1, np.nan, 3)]
+    assert wanted[0].outputs()["y"].item() == 2
+    with pytest.raises(ModelError, match="NaN"):
+        wanted[1].outputs()
+    assert wanted[2].outputs()["y"].item() == 6
+
+
+def test_who_withdraws_is_not_run() -> None:
+    model, together = Sums(), batcher(9)
+    first, second = together.want(model, feeds(1)), together.want(model, feeds(2))
+    first.withdraw()
+    assert second.outputs()["y"].item() == 4
+    first.withdraw()  # again
+    second.withdraw()  # when it is done
+    assert model.sizes == [1]
+
+
+def test_a_batch_is_bounded() -> None:
+    model, together = Sums(), batcher(1000)
+    wanted = [together.want(model, feeds(k)) for k in range(2 * MOST + 3)]
+    assert [each.outputs()["y"].item() for each in wanted] == [2 * k for k in range(len(wanted))]
+    assert model.sizes == [MOST, MOST, 3]
+
+
+def test_one_batcher_for_all_who_share_a_model_on_an_event_loop() -> None:
+    shared, other = object(), object()
+
+    async def members() -> list[Batcher | None]:
+        models = [Sums(shared), Sums(shared), Sums(other), Sums()]
+        return [join(model, AXES) for model in models]
+
+    first, second, third, alone = asyncio.run(members())
+    assert first is not None
+    assert third is not None
+    assert first is second
+    assert first is not third
+    assert alone is None
+    assert (first.users, third.users) == (2, 1)
+    assert asyncio.run(members())[0] is not first  # another event loop
+    third.leave()
+    assert third.users == 0
