@@ -17,9 +17,10 @@ from harness.report import REPOSITORY
 sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "tests" / "e2e")]
 from e2e_site import ISOLATED, POLICY, Site, serving
 
+import fetch_models
+import fetch_recordings
 import pyodide_dist
 import pyodide_web
-from fetch_recordings import fetch
 
 WASM = REPOSITORY / "wasm"
 BUILD = REPOSITORY / "build" / "bench-web"
@@ -44,7 +45,7 @@ def build() -> None:
     subprocess.run([*bundle, *options], cwd=WASM, check=True)
     for file in source.glob("*.html"):
         shutil.copy(file, BUILD)
-    for name in ("bare.js", "links.js"):
+    for name in ("bare.js", "links.js", "silero_raw.js"):
         shutil.copy(source / name, BUILD)
     for name in ("worker.js", "capture.js", "playback.js"):
         shutil.copy(WASM / "dist" / name, BUILD)
@@ -58,7 +59,9 @@ def site() -> Iterator[Site]:
         "/bench/": BUILD,
         "/pyodide/": pyodide_web.locate(),
         "/official/": pyodide_dist.locate(),
-        "/recordings/": fetch(),
+        "/recordings/": fetch_recordings.fetch(),
+        "/models/": fetch_models.fetch(),
+        "/onnx/": WASM / "node_modules" / "onnxruntime-web" / "dist",
     }
     with serving(folders, {**ISOLATED, "Content-Security-Policy": POLICY}) as served:
         yield served

@@ -7,6 +7,8 @@ import { createLink } from "../../wasm/src/links.ts";
 import type { Metrics } from "../../wasm/src/protocol.generated.ts";
 import { Remote } from "../../wasm/src/remote.ts";
 import { DIRECT, PASS, dspGraph } from "./graphs.ts";
+import { ours, raw } from "./silero.ts";
+import type { Frames } from "./silero.ts";
 import { links, restarts, roundTrips, starts } from "./workers.ts";
 
 const PYODIDE = new URL("/pyodide/", location.href).href;
@@ -237,4 +239,23 @@ const workers = {
   restarts: (rounds: number, spare: boolean) => restarts(rounds, spare, OPTIONS),
 };
 
-Object.assign(window, { cycles, bootBare, bootOurs, unpaced, direct, paced, loop, workers, ready: true });
+const MODELS = { ...OPTIONS, onnxUrl: "/onnx/", modelsUrl: "/models/" };
+
+/** Silero's model on a file of 16 kHz float32 samples, in turns of some frames each; each row goes through all of it. */
+async function silero(file: string, frames: number): Promise<Record<string, Frames>> {
+  const samples = new Float32Array(await (await fetch(file)).arrayBuffer());
+  const runners = { raw: await raw(MODELS), ours: await ours("onnxruntime-web", MODELS), numpy: await ours("numpy", MODELS) };
+  const found: Record<string, Frames> = {};
+  for (let start = 0; start < samples.length; start += 512 * frames) {
+    for (const [name, runner] of Object.entries(runners)) {
+      const { ms, probabilities } = await runner.run(samples.slice(start, start + 512 * frames));
+      const all = (found[name] ??= { ms: [], probabilities: [] });
+      all.ms.push(...ms);
+      all.probabilities.push(...probabilities);
+    }
+  }
+  for (const runner of Object.values(runners)) await runner.close();
+  return found;
+}
+
+Object.assign(window, { silero, cycles, bootBare, bootOurs, unpaced, direct, paced, loop, workers, ready: true });
