@@ -137,7 +137,7 @@ export class OnnxHost {
 }
 
 /** After a run: where its outputs are to be, if that is not known yet, or what went wrong. */
-type Done = (layout: string, failure: string) => void;
+type Done = (layout?: string, failure?: string) => void;
 
 /** A model that is open. One run at a time. */
 export class OnnxSession {
@@ -148,8 +148,8 @@ export class OnnxSession {
   #feeds: Record<string, OrtTensor> = {};
   #inputs: [number, Uint8Array][] = [];
   #names: string[] = [];
-  #outputs: Uint8Array[] = [];
-  #layout = "";
+  readonly #outputs: Uint8Array[] = [];
+  readonly #shapes: [string, readonly number[]][] = [];
   #addresses: number[] = [];
 
   constructor(ort: Ort, session: OrtSession, memory: () => Uint8Array, done: Done) {
@@ -202,15 +202,21 @@ export class OnnxSession {
   }
 
   #give(found: Record<string, OrtTensor>): void {
-    const tensors = this.#names.map((name) => found[name] as OrtTensor);
-    this.#outputs = tensors.map(({ data }) => bytesOf(data));
-    const layout = JSON.stringify(tensors.map(({ type, dims }) => [type, dims]));
-    if (layout === this.#layout) {
-      this.#write();
-      this.#done("", "");
+    let isNew = this.#shapes.length !== this.#names.length;
+    this.#names.forEach((name, index) => {
+      const { data, type, dims } = found[name] as OrtTensor;
+      this.#outputs[index] = bytesOf(data);
+      const last = this.#shapes[index];
+      if (last?.[0] !== type || last[1].length !== dims.length || dims.some((size, axis) => size !== last[1][axis])) {
+        this.#shapes[index] = [type, dims];
+        isNew = true;
+      }
+    });
+    if (isNew) {
+      this.#done(JSON.stringify(this.#shapes));
     } else {
-      this.#layout = layout;
-      this.#done(layout, "");
+      this.#write();
+      this.#done();
     }
   }
 

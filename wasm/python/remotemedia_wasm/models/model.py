@@ -30,14 +30,20 @@ class Runs:
 
     def start(self) -> asyncio.Future[str]:
         """The end of the run that begins now: what went wrong."""
-        self.running = self._loop.create_future()
-        return self.running
+        running: asyncio.Future[str] = self._loop.create_future()
+        self.running = running
+        return running
+
+    def give_up(self) -> None:
+        """Nobody waits for it any longer, but JavaScript goes on with it."""
+        if self.running is not None:
+            self.running = self._loop.create_future()
 
     def close(self) -> None:
         """Let go of the proxy."""
         self.done.destroy()
 
-    def _done(self, layout: str, failure: str) -> None:
+    def _done(self, layout: str = "", failure: str = "") -> None:
         if self._enter is None:
             self._wake(layout, failure)
         else:
@@ -72,13 +78,13 @@ class WebModel:
         self.inputs = tuple(map(_info, about["inputs"]))
         self.outputs = tuple(_info(each) for each in about["outputs"] if each["dtype"])
         self._session: Any = session
+        self._run: Any = session.run  # to look it up takes as long as to call it
         self._runs = runs
         runs.arrange = self._arrange
         self._name = name
         self._check = FeedCheck(name, self.inputs)
         self._names = [each.name for each in self.outputs]
         self._given: dict[str, NDArray[Any]] = {}
-        self._shapes: list[tuple[int, ...]] = []
         self._found: list[NDArray[Any]] = []
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -92,22 +98,27 @@ class WebModel:
             await asyncio.wait([before])
         if self._session is None:
             raise ModelError(f"{self._name} is closed, and cannot be run")
-        if [array.shape for array in feeds.values()] != self._shapes or len(feeds) != len(
-            self._given
+        given = self._given
+        if len(feeds) != len(given) or any(
+            name not in given or given[name].shape != array.shape for name, array in feeds.items()
         ):
-            self._place(feeds)
+            given = self._place(feeds)
         for name, array in feeds.items():
-            self._given[name][...] = array
+            given[name][...] = array
         end = self._runs.start()
-        self._session.run()
-        # Shielded: JavaScript goes on with it, whatever becomes of who waits.
-        if failure := await asyncio.shield(end):
+        self._run()
+        try:
+            failure = await end
+        except asyncio.CancelledError:
+            self._runs.give_up()
+            raise
+        if failure:
             raise ModelError(f"{self._name} failed in a run: {failure}")
         return {name: found.copy() for name, found in zip(self._names, self._found, strict=True)}
 
     def close(self) -> None:
         """Let go of it, when the run that goes on is over. Again, it does nothing."""
-        session, self._session = self._session, None
+        session, self._session, self._run = self._session, None, None
         if session is None:
             return
         if (running := self._runs.running) is None:
@@ -124,9 +135,8 @@ class WebModel:
         if self._session is not None:
             self._session.take(to_js([array.ctypes.data for array in self._found]))
 
-    def _place(self, feeds: Feeds) -> None:
+    def _place(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         self._given = {name: np.empty_like(array, order="C") for name, array in feeds.items()}
-        self._shapes = [array.shape for array in feeds.values()]
         places = [
             {
                 "name": name,
@@ -137,6 +147,7 @@ class WebModel:
             for name, array in self._given.items()
         ]
         self._session.place(json.dumps({"inputs": places, "outputs": self._names}))
+        return self._given
 
 
 def _info(about: dict[str, Any]) -> TensorInfo:
