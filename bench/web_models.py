@@ -49,7 +49,8 @@ def speech() -> np.ndarray:
 def natively(samples: np.ndarray) -> list[float]:
     """The probability of each frame."""
     file = browser.fetch_models.fetch() / "silero-vad" / "silero_vad_op18_ifless.onnx"
-    model, prober = OnnxRuntime().open(file, ModelOptions()), Prober(RATE)
+    model = OnnxRuntime().open(file, ModelOptions())
+    prober = Prober(model, RATE)
     found = [
         prober.take(model.run(prober.put(frame[np.newaxis])))
         for frame in samples.reshape(-1, FRAME)
@@ -90,7 +91,9 @@ def main() -> int:
     body: dict[str, object] = {}
     rows = []
     for name, each in found.items():
-        ratio = quartiles([m / r for m, r in zip(turns(each["ms"], options.frames), raw)])
+        ratio = quartiles(
+            [m / r for m, r in zip(turns(each["ms"], options.frames), raw, strict=True)]
+        )
         differs = float(np.abs(here - each["probabilities"]).max())
         took = spread(each["ms"])
         body[name] = {"ms": took, "ratio": ratio, "differs": differs}
@@ -103,9 +106,7 @@ def main() -> int:
             ]
         )
     report.body["rows"] = body
-    report.table(
-        ["one frame", "p50 ms", "p99", "÷ raw, p25", "p50", "p75", "from native"], rows
-    )
+    report.table(["one frame", "p50 ms", "p99", "÷ raw, p25", "p50", "p75", "from native"], rows)
     report.claim("SileroVAD ÷ onnxruntime-web", body["ours"]["ratio"]["p50"], at_most=1.25)
     report.claim("SileroVAD by numpy, a frame", body["numpy"]["ms"]["p50"], at_most=3, unit=" ms")
     for name in ("ours", "numpy"):

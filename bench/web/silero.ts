@@ -32,7 +32,7 @@ class BenchSilero(rm.Node):
         self.vad = SileroVAD()
         self.vad.backend = self.params.backend
         await self.vad.open(Context("vad", ctx.clock, {}, {}))
-        self.prober = Prober(16000)
+        self.prober = Prober(self.vad.model, 16000)
 
     async def process(self, audio):
         frames = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import onnxruntime
@@ -12,7 +13,9 @@ from remotemedia.errors import ModelError
 from remotemedia.models.backend import Feeds, ModelOptions
 from remotemedia.models.feed_check import FeedCheck
 from remotemedia.models.tensor_info import TensorInfo
+from remotemedia_native.onnx.bound import BoundFeeds
 from remotemedia_native.onnx.failures import is_terminated, why_failed
+from remotemedia_native.onnx.providers import CPU
 from remotemedia_native.onnx.session import Shared
 from remotemedia_native.onnx.watchdog import WATCHDOG
 
@@ -69,15 +72,28 @@ class OnnxModel:
         self._run: Any = session.run
         self._options = _run_options()
         self._timeout_s = None if options.timeout_ms is None else options.timeout_ms / 1000
+        self._run_bound: Any = BoundFeeds.run if self._timeout_s is None else None
         self._closing = threading.Lock()
         if self._timeout_s is not None:
             WATCHDOG.keep()
 
+    def bind(self, feeds: Feeds, carry: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+        """`feeds`, such that runs on them take less time; see `remotemedia.models.backend.bind`."""
+        session = self.shared.session
+        if self.provider != CPU or not hasattr(session, "_sess"):
+            return dict(feeds)
+        self._check(feeds)
+        outputs = self._run(self._names, feeds, self._options)
+        return BoundFeeds(session, feeds, dict(zip(self._names, outputs, strict=True)), carry)
+
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Run it; see `Model.run`. Any thread may call it."""
-        self._check(feeds)
         names = self._names
         try:
+            if feeds.__class__ is BoundFeeds and self._run_bound is not None:
+                found: dict[str, NDArray[Any]] = self._run_bound(feeds, self._options)
+                return found
+            self._check(feeds)
             if self._timeout_s is None:
                 outputs = self._run(names, feeds, self._options)
             else:
@@ -99,7 +115,7 @@ class OnnxModel:
         with self._closing:
             if self._run is _closed:
                 return
-            self._run = _closed
+            self._run = self._run_bound = _closed
         if self._timeout_s is not None:
             WATCHDOG.release()
         self.shared.release()

@@ -138,9 +138,15 @@ class ModelNode(Node):
 
         def process(self, data: Any) -> Any:
             """What comes of one input."""
+            work = self.work(data)
             if self._batcher is not None and self._batcher.pays:
-                return self._drive_together(self._batcher, self.work(data))
-            return self._drive(self.work(data))
+                return self._drive_together(self._batcher, work)
+            try:  # as `_drive` does: this is called for every block
+                model, feeds = next(work)
+                while True:
+                    model, feeds = work.send(model.run(feeds))
+            except StopIteration as done:
+                return done.value
 
         def finish(self) -> Any:
             """The tail."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio
 from remotemedia.data.timeline import Timeline
+from remotemedia.models.backend import bind
 from remotemedia.node import Emit
 from remotemedia.nodes.analysis.energy_vad import EnergyVAD
 from remotemedia.nodes.analysis.speech_stream import SpeechStream
@@ -25,7 +26,6 @@ CONTEXT_MS = 4
 UNITS = 128
 
 Samples = NDArray[np.float32]
-Feeds = dict[str, NDArray[Any]]
 
 
 class Prober:
@@ -35,24 +35,26 @@ class Prober:
 
     Parameters
     ----------
+    model : Model
     sample_rate : int
         8000 or 16000 Hz.
     """
 
     __slots__ = ("_before", "_frame", "feeds")
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, model: Model, sample_rate: int) -> None:
         context = sample_rate * CONTEXT_MS // 1000
         window = np.zeros((1, context + sample_rate * FRAME_MS // 1000), np.float32)
-        self.feeds: Feeds = {
+        feeds: dict[str, NDArray[Any]] = {
             "input": window,
             "state": np.zeros((2, 1, UNITS), np.float32),
             "sr": np.array(sample_rate, np.int64),
         }
+        self.feeds = bind(model, feeds, {"stateN": "state"})
         self._before = window[0, :context], window[0, -context:]
         self._frame = window[0, context:]
 
-    def put(self, samples: Samples) -> Feeds:
+    def put(self, samples: Samples) -> dict[str, NDArray[Any]]:
         """What the next frame is run on, until the next call.
 
         Parameters
@@ -75,7 +77,8 @@ class Prober:
     def take(self, outputs: Mapping[str, NDArray[Any]]) -> float:
         """The probability of speech in the frame, from what the model gave."""
         self.feeds["state"] = outputs["stateN"]
-        return float(outputs["output"].item())
+        probability: float = outputs["output"].item()
+        return probability
 
 
 class SileroStream(SpeechStream):
@@ -106,7 +109,7 @@ class SileroStream(SpeechStream):
         )
         super().__init__(audio, cut, timeline)
         self._model = model
-        self._prober = Prober(audio.sample_rate)
+        self._prober = Prober(model, audio.sample_rate)
         self._threshold = params.threshold
         low = params.negative_threshold
         self._low = max(params.threshold - 0.15, 0.01) if low is None else low
