@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Metadata
 from remotemedia.data.timeline import Timeline, mark_gap
+from remotemedia.models.backend import bind
 from remotemedia.nodes.models.model_node import Work
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ class Network:
         self._model = model
         values, self._state = (each.name for each in model.inputs)
         self._gives, self._next = (each.name for each in model.outputs)
-        self.feeds: dict[str, NDArray[Any]] = {
+        feeds: dict[str, NDArray[Any]] = {
             values: np.zeros((1, 1, size), np.float32),
             self._state: np.zeros((1, 2, UNITS, 2), np.float32),
         }
+        self.feeds = bind(model, feeds, {self._next: self._state})
         self.values: Samples = self.feeds[values][0, 0]
         """What it looks at next; to be written into."""
 
