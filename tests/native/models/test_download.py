@@ -175,8 +175,8 @@ def test_a_server_that_hangs(server: Server, tmp_path: Path) -> None:
 
 def test_what_is_not_there(server: Server, tmp_path: Path) -> None:
     server.answer = lambda handler: handler.give(b"", 404)
-    with pytest.raises(ModelNotFoundError, match=r"404.*; or so"):
-        download(server.file(), tmp_path / "m.onnx", instead="or so")
+    with pytest.raises(ModelNotFoundError, match=r"404.*try again, or ask me$"):
+        download(server.file(), tmp_path / "m.onnx", instead="ask me")
 
 
 def test_two_processes_fetch_it_once(server: Server, tmp_path: Path) -> None:
