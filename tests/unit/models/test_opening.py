@@ -42,6 +42,7 @@ class User:
     own_backends: ClassVar[tuple[str, ...]] = ("own",)
     model_files: ClassVar[tuple[str, ...]] = ()
     model_reference = "numbers"
+    further_models: tuple[str, ...] = ()
     model_options = ModelOptions()
 
     def __init__(self, **changes: object) -> None:
@@ -82,6 +83,20 @@ def test_the_first_backend_that_can_be_used_opens_the_first_file() -> None:
 def test_several_files_in_the_order_of_the_node() -> None:
     user = User(model_files=("three.onnx", "two.onnx"))
     assert factors(open_models(user, user)) == [3, 2]
+
+
+@pytest.mark.parametrize("store", [FilesStore, AwaitedStore])
+async def test_more_than_one_reference(store: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each further one the first file, behind those of the first."""
+    more = User(model_files=("three.onnx", "two.onnx"), further_models=("some", "others"))
+    opened = open_models(more, more)
+    assert factors(opened) == [3, 2, 2, 2]
+    assert opened.files == FILES
+    expected = ["looking for numbers", "looking for some", "looking for others"]
+    assert more.told == expected
+    monkeypatch.setattr(opening, "find_store", store)
+    assert factors(await aopen_models(more, more)) == [3, 2, 2, 2]
+    assert more.told == expected * 2
 
 
 def test_files_that_are_missing() -> None:

@@ -48,8 +48,7 @@ class WakeWord(PerModelStream[WakeWordStream]):
     Listening. Each word begins it anew. It ends after `listen_ms`, or with a gap in the time stamps
     longer than `pause_ms`. So behind a `SileroVAD`, whose ``audio`` has gaps where nobody speaks,
     it ends with the sentence. A gap does not end it before half a second was said, as most people
-    pause after the word. Behind one, keep 300 ms around speech (`speech_pad_ms`): the networks need
-    to hear that the word is over.
+    pause after the word.
 
     Input cases. 16 kHz, any number of channels: their mean is looked at. NaN and infinity count as
     0 and what is louder than 1 is cut off there, but all stays in the audio. Before the stream and
@@ -73,7 +72,7 @@ class WakeWord(PerModelStream[WakeWordStream]):
 
         nodes:
           - {id: to16k, node_type: AudioResample, params: {target_rate: 16000}}
-          - {id: vad, node_type: SileroVAD, params: {speech_pad_ms: 300, min_silence_ms: 500}}
+          - {id: vad, node_type: SileroVAD, params: {min_silence_ms: 500}}
           - {id: wake, node_type: WakeWord, params: {words: [hey_jarvis, alexa]}}
         connections:
           - {from: to16k, to: vad}
