@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wake_word_peer import FRAME, Peer, peer
 
 import remotemedia as rm
 from remotemedia.data import Audio, Json, Text
@@ -19,6 +18,7 @@ from remotemedia.node import Context, Emit, make_params
 from remotemedia.nodes.models.wake_word import WakeWord
 from remotemedia.nodes.models.wake_word_scores import Classifier, WordScores
 from remotemedia.testing import VirtualClock, run_node
+from wake_word_peer import FRAME, Peer, peer
 
 RATE = 16000
 US = 1_000_000
@@ -246,25 +246,22 @@ def test_a_gap_is_silence(say: Say, pause_s: float) -> None:
     filled = joined(before, silence(min(pause_s, 60)), after)
     found = words_of(run(gap, words=words))
     expected = words_of(run(cut(filled, 400, 0), words=words))
-    late = round((pause_s - min(pause_s, 60)) * US)
-    assert [each["word"] for each in found] == [each["word"] for each in expected]
-    assert len(found) == 3
-    for mine, other in zip(found, expected, strict=True):
-        assert mine["score"] == pytest.approx(other["score"], abs=1e-5)
-        other_us = other["end_us"]
-        if other_us > len(before) * US // RATE:
-            if other_us <= resumed_us:  # in the gap, where no sample is
-                other_us = len(before) * US // RATE
-            else:
-                other_us += late
-        # A gap longer than 4 s is not filled to its end: then the grid of frames is another.
-        assert abs(mine["end_us"] - other_us) <= (0 if pause_s < 4 else 80_000)
+    assert [each["word"] for each in found] == ["hey_jarvis", "alexa", "hey_jarvis"]
+    ended_us = len(before) * US // RATE
+    times = []
+    for each in expected:  # in the silence is no sample, and longer than 60 s it is not there
+        late = pause_s - min(pause_s, 60)
+        in_it = ended_us < each["end_us"] <= resumed_us - late * US
+        later = round(late * US) if each["end_us"] > ended_us else 0
+        times.append(ended_us if in_it else each["end_us"] + later)
+    assert [each["end_us"] for each in found] == times
+    assert [each["score"] for each in found] == [each["score"] for each in expected]
 
 
 def after_a_word(say: Say, parts: list[tuple[float, float]], **params: object) -> list[Audio]:
     """What is let out of a word and of parts after it: silence before each, s, and its length."""
     word = joined(silence(0.5), say("Alexa!"))
-    word = word[: len(word) // 16 * 16]
+    word = word[: np.flatnonzero(abs(word) > 0.02)[-1] // 16 * 16]
     blocks, at_us = cut(word, 800, 0), len(word) * US // RATE
     for number, (gap_s, seconds) in enumerate(parts, start=1):
         at_us += round(gap_s * US)
@@ -389,7 +386,7 @@ def test_silence_costs_no_runs(say: Say, monkeypatch: pytest.MonkeyPatch) -> Non
     node.process(Audio(silence(60), RATE))
     assert len(runs) == 2  # an embedding of silence, and its score
     found = node.process(Audio(say("Hey Jarvis!"), RATE))
-    assert [each.port for each in found if isinstance(each, Emit)][0] == "words"
+    assert next(each.port for each in found if isinstance(each, Emit)) == "words"
     before = len(runs)
     node.process(Audio(silence(60), RATE))
     # 76 spectra hold no word after 10 frames, and 16 embeddings after 16 more.
@@ -405,7 +402,7 @@ def test_parameters_change_while_it_runs(say: Say) -> None:
     event, audio = node.process(Audio(word, RATE))
     assert event.data.value["word"] == "hey_jarvis"
     assert audio.data.frames == 1600
-    with pytest.raises(ParamsError, match="'hey_jarvs', which is no word, did you mean"):
+    with pytest.raises(ParamsError, match="'hey_jarvs', which is no word; did you mean"):
         node.update(make_params(WakeWord, {"thresholds": {"hey_jarvs": 0.5}}))
     node.close()
 
@@ -435,7 +432,7 @@ def test_a_classifier_of_several_classes(models: Path, say: Say) -> None:
 
 def test_what_is_wrong_is_said(models: Path, tmp_path: Path) -> None:
     quiet = [Audio(silence(0.1), RATE)]
-    with pytest.raises(ModelNotFoundError, match="no model is known as 'hey_jarvi', did you mean"):
+    with pytest.raises(ModelNotFoundError, match="no model is known as 'hey_jarvi'; did you mean"):
         run(quiet, words=["hey_jarvi"])
     with pytest.raises(ParamsError, match="words has 'hey_jarvis' twice"):
         run(quiet, words=["hey_jarvis", "hey jarvis"])

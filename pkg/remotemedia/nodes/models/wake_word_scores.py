@@ -100,7 +100,8 @@ class WordScores:
         self._spectra, self._embedding = spectra, embedding
         self._classifiers = classifiers
         most = max(each.window for each in classifiers)
-        self.memory = (most + SILENT_AFTER) * FRAME
+        # Two more: one that silence begins in, and one that spectra begin in before it.
+        self.memory = (2 + SILENT_AFTER + most) * FRAME
         """Samples of silence after which nothing is known of what was before."""
         self._still = -1  # frames of silence so far; -1: the models have not run yet
         self._samples = np.zeros((1, CONTEXT + FRAME), np.float32)

@@ -115,7 +115,8 @@ class WakeWordStream:
         gap = memory if gap_us < 0 else round(gap_us * RATE / 1_000_000)
         ready: list[Emit] = []
         begun = self._fed
-        silence = min(gap, memory)
+        # Of a long one as much as makes a difference, and whole frames left out.
+        silence = gap if gap <= memory else memory + (gap - memory) % FRAME
         passed = 0
         for end, said in (yield from self._hear(np.zeros(silence, np.float32))):
             self._pass_time(end - begun - passed)
