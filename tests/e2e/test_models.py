@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
 import native_run
 import numpy as np
 import pytest
-from e2e_site import Site
+from e2e_site import Answer, Site
 from firefox import Firefox
 from playwright.sync_api import Page
 
@@ -90,6 +92,32 @@ def test_denoise(both: Callable[..., tuple[list[Packet], list[Packet]]]) -> None
     there, here = map(samples, both(manifest("Denoise")))
     assert there.shape == here.shape
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-3)
+
+
+def test_wake_word(site: Site, open_page: Open) -> None:
+    """Words that a voice says natively are heard in the page, and what is said after them."""
+    said = "Alexa, what time is it? Hey Jarvis, play some music."
+    voice = {**SAYING, "nodes": [*SAYING["nodes"], TO_16K]}
+    voice["connections"] = [{"from": "voice", "to": "to16k"}]
+    spoken = samples(native_run.run(voice, [Text(said)]))[0]
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(16000)
+        written.writeframes(np.round(spoken * 32767).astype("<i2").tobytes())
+    site.special["/said.wav"] = lambda: Answer(200, file.getvalue(), "audio/wav")
+    graph = manifest("WakeWord", words=["hey_jarvis", "alexa"], listen_ms=1200)
+    page = open_page(site)
+    page.evaluate("(manifest) => window.runFile(manifest, '/said.wav', '/posted')", graph)
+    there = native_run.frames(site.posted["/posted"])
+    here = native_run.run(graph, native_run.blocks(file.getvalue()))
+    np.testing.assert_array_equal(samples(there), samples(here))
+    assert samples(here).shape == (1, 2 * 1200 * 16)
+    assert [each["word"] for each in events(here)] == ["alexa", "hey_jarvis"]
+    for one, other in zip(events(there), events(here), strict=True):
+        assert abs(one.pop("score") - other.pop("score")) <= 1e-3
+        assert one == other
 
 
 def test_any_model(both: Callable[..., tuple[list[Packet], list[Packet]]]) -> None:
