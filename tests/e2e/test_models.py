@@ -114,9 +114,11 @@ def test_wake_word(site: Site, open_page: Open) -> None:
     here = native_run.run(graph, native_run.blocks(file.getvalue()))
     np.testing.assert_array_equal(samples(there), samples(here))
     assert samples(here).shape == (1, 2 * 1200 * 16)
-    assert [each["word"] for each in events(here)] == ["alexa", "hey_jarvis"]
+    words = [each["word"] for each in events(here) if each["event"] == "wake_word"]
+    assert words == ["alexa", "hey_jarvis"]
     for one, other in zip(events(there), events(here), strict=True):
-        assert abs(one.pop("score") - other.pop("score")) <= 1e-3
+        # Measured: 2e-7. onnxruntime and onnxruntime-web add in different orders.
+        assert abs(one.pop("score", 0) - other.pop("score", 0)) <= 1e-3
         assert one == other
 
 

@@ -67,8 +67,9 @@ def joined(*parts: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float32)
 
 
-def run(inputs: list[Audio], **params: object) -> list[rm.Data]:
-    return run_node(WakeWord, inputs, params=params).data
+def run(inputs: list[Audio | Emit], **params: object) -> list[rm.Data]:
+    given = [each if isinstance(each, Emit) else Emit("in", each) for each in inputs]
+    return run_node(WakeWord, given, params=params).data
 
 
 def cut(samples: np.ndarray, size: int, start_us: int | None = None) -> list[Audio]:
@@ -83,7 +84,13 @@ def cut(samples: np.ndarray, size: int, start_us: int | None = None) -> list[Aud
 
 
 def words_of(outputs: list[rm.Data]) -> list[dict[str, object]]:
-    return [each.value for each in outputs if isinstance(each, Json)]
+    values = [each.value for each in outputs if isinstance(each, Json)]
+    return [value for value in values if value["event"] == "wake_word"]
+
+
+def segments_of(outputs: list[rm.Data]) -> list[dict[str, object]]:
+    values = [each.value for each in outputs if isinstance(each, Json)]
+    return [value for value in values if value["event"] != "wake_word"]
 
 
 def audio_of(outputs: list[rm.Data]) -> np.ndarray:
@@ -213,7 +220,8 @@ def test_what_follows_is_let_out(say: Say, size: int) -> None:
     assert event["end_us"] == 5 * US + end * US // RATE
     assert set(event) == {"event", "word", "score", "end_sample", "end_us"}
     assert (event["event"], event["word"]) == ("wake_word", "hey_jarvis")
-    (json,) = [each for each in outputs if isinstance(each, Json)]
+    json = next(each for each in outputs if isinstance(each, Json))
+    assert json.value == event
     assert json.pts_us == event["end_us"]
     first = next(each for each in outputs if isinstance(each, Audio))
     assert outputs.index(json) < outputs.index(first)
@@ -314,6 +322,101 @@ def test_time_that_jumps_back_begins_anew(say: Say) -> None:
     assert not [each for each in audio if each < ends[1]]
 
 
+@pytest.fixture(scope="module")
+def called(say: Say) -> tuple[np.ndarray, int]:
+    """A word and nothing behind it, and the sample at which it is over."""
+    word = joined(silence(0.5), say("Alexa!"))
+    word = word[: np.flatnonzero(abs(word) > 0.02)[-1] // 16 * 16]
+    (event,) = words_of(run(cut(word, 800, 0), words=["alexa"]))
+    return word, event["end_sample"]
+
+
+def detected(start_us: int, end_us: int) -> Emit:
+    """The end of a segment, as a detector says it."""
+    value = {"event": "end", "segment": 1, "start_us": start_us, "end_us": end_us}
+    return Emit("segments", Json(value))
+
+
+def end_of(start: int, end: int, reason: str, **changes: int) -> dict[str, object]:
+    """An event, of samples whose times begin at 0."""
+    times = {"start_us": start * US // RATE, "end_us": end * US // RATE}
+    value = {"event": "end", "segment": 1, "start_sample": start, "end_sample": end, **times}
+    value["duration_us"] = value["end_us"] - value["start_us"]
+    return {**value, "reason": reason, "known_us": value["end_us"], **changes}
+
+
+def test_segments_without_a_detector(called: tuple[np.ndarray, int]) -> None:
+    word, over = called
+    samples = joined(word, silence(3))
+    outputs = run(cut(samples, 800, 0), words=["alexa"], listen_ms=2000)
+    start, end = segments_of(outputs)
+    names = ("segment", "start_sample", "start_us")
+    assert start == {
+        "event": "start",
+        **{name: end[name] for name in names},
+        "known_us": start["start_us"],
+    }
+    until = over + 2 * RATE
+    seen_us = end["known_us"]
+    assert end == end_of(over, until, "listen_ms", known_us=seen_us)
+    assert 0 <= seen_us - end["end_us"] <= 50_000
+    ports = [each for each in outputs if not isinstance(each, Json) or each.value in (start, end)]
+    assert ports[0].value == start
+    assert ports[-1].value == end
+    assert ports[0].pts_us == start["start_us"]
+    assert ports[-1].pts_us == end["end_us"]
+    # A gap ends one, too, and so does the end of input; each is told with the next that comes.
+    more = cut(silence(1), 800, len(word) * US // RATE + 700_000)
+    first, last = (
+        each
+        for each in segments_of(run([*cut(word, 800, 0), *more], words=["alexa"]))
+        if each["event"] == "end"
+    )
+    assert first == end_of(over, len(word), "gap")
+    assert (last["segment"], last["reason"]) == (2, "end_of_input")
+    assert last["start_us"] == len(word) * US // RATE + 700_000
+    assert last["duration_us"] == US
+
+
+def test_a_detector_ends_segments_at_once(called: tuple[np.ndarray, int]) -> None:
+    word, over = called
+    ended_us = len(word) * US // RATE
+    node = opened(words=["alexa"])
+    outputs = [each for block in cut(word, 800, 0) for each in node.process(block) or ()]
+    assert [each.port for each in outputs if each.port != "audio"] == ["words", "segments"]
+    # Of before the word, and of after; of nobody; what is no end.
+    assert node.process(detected(0, over * US // RATE - 1).data, "segments") == []
+    assert node.process(detected(0, ended_us).data.replace(stream_id="x"), "segments") == []
+    assert node.process(Json({"event": "start", "start_us": 0}), "segments") == []
+    assert node.process(Json({"other": 1}), "segments") == []
+    (end,) = node.process(detected(0, ended_us).data, "segments")
+    assert end.port == "segments"
+    assert end.data.value == end_of(over, len(word), "silence")
+    assert node.process(detected(0, ended_us).data, "segments") == []
+    # The next segment is ended by its own.
+    block = Audio(silence(0.2), RATE, ended_us + 300_000)
+    start, _ = node.process(block)
+    assert start.data.value["segment"] == 2
+    (end,) = node.process(detected(ended_us + 300_000, ended_us + 500_000).data, "segments")
+    assert end.data.value["duration_us"] == 200_000
+    assert list(node.finish()) == []
+    node.close()
+
+
+def test_events_of_a_detector_may_be_early_or_late(called: tuple[np.ndarray, int]) -> None:
+    word, over = called
+    rest = silence(1)
+    samples = joined(word, rest)
+    ended = len(word) + RATE // 2
+    event = detected(0, ended * US // RATE)
+    blocks = cut(samples, 800, 0)
+    for at in (1, len(blocks)):
+        outputs = run([*blocks[:at], event, *blocks[at:]], words=["alexa"])
+        end = segments_of(outputs)[1]
+        assert end | {"known_us": 0} == end_of(over, ended, "silence", known_us=0)
+        np.testing.assert_array_equal(audio_of(outputs), samples[over:])
+
+
 @pytest.mark.parametrize("word", NAMES)
 def test_behind_a_vad(say: Say, word: str) -> None:
     """The word is the first thing of a segment, and all of it."""
@@ -326,7 +429,7 @@ def test_behind_a_vad(say: Say, word: str) -> None:
     pipeline.add("WakeWord", id="wake", words=[word])
     pipeline.connect("vad:audio", "wake")
     outputs = [packet for packet in pipeline.run(cut(samples, 320, 0)) if packet.node == "wake"]
-    (event,) = [each.data.value for each in outputs if isinstance(each.data, Json)]
+    (event,) = [each.data.value for each in outputs if each.port == "words"]
     assert event["word"] == word
     question = 3 * US + len(say(f"{NAMES[word]}!")) * US // RATE
     assert 2 * US < event["end_us"] <= question
@@ -397,9 +500,10 @@ def test_silence_costs_no_runs(say: Say, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_parameters_change_while_it_runs(say: Say) -> None:
     word = joined(silence(0.5), say("Hey Jarvis!"), silence(1))
     node = opened(threshold=1.0)
-    assert node.process(Audio(word, RATE)) is None
+    assert node.process(Audio(word, RATE)) == []
     node.update(make_params(WakeWord, {"threshold": 0.5, "listen_ms": 100}))
-    event, audio = node.process(Audio(word, RATE))
+    event, start, audio, end = node.process(Audio(word, RATE))
+    assert (start.port, end.port) == ("segments", "segments")
     assert event.data.value["word"] == "hey_jarvis"
     assert audio.data.frames == 1600
     with pytest.raises(ParamsError, match="'hey_jarvs', which is no word; did you mean"):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from remotemedia.data import Audio
+from remotemedia.data import Audio, Json
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import ModelError, ParamsError, nearest
 from remotemedia.models.store import Files
-from remotemedia.node import NodeParams
+from remotemedia.node import INPUT, NodeParams
 from remotemedia.nodes.analysis.energy_vad import Milliseconds
+from remotemedia.nodes.models.listening import AUDIO, SEGMENTS
+from remotemedia.nodes.models.model_node import IN_A_PAGE, Work
 from remotemedia.nodes.models.model_streams import PerModelStream
 from remotemedia.nodes.models.silero_vad import Probability
 from remotemedia.nodes.models.wake_word_scores import (
@@ -22,7 +24,8 @@ from remotemedia.nodes.models.wake_word_scores import (
     Classifier,
     WordScores,
 )
-from remotemedia.nodes.models.wake_word_stream import AUDIO, WORDS, WakeWordStream
+from remotemedia.nodes.models.wake_word_stream import WORDS, WakeWordStream
+from remotemedia.nodes.speech.speech_event import END, read_event
 
 
 class WakeWord(PerModelStream[WakeWordStream]):
@@ -31,7 +34,9 @@ class WakeWord(PerModelStream[WakeWordStream]):
     Port ``words`` (the default output) emits a `Json` event when a word was said: ``event``,
     ``wake_word``; ``word``; ``score``, 0 to 1; ``end_sample``, counted from the start of the
     stream, and ``end_us``: the end of the frame in which it was recognised, which is the time stamp
-    of the event, too. Port ``audio`` emits what comes after, and nothing else, for `listen_ms`.
+    of the event, too. Port ``audio`` emits what comes after, and nothing else, for `listen_ms`;
+    port ``segments`` where that begins and ends, as `EnergyVAD`, but that an ``end`` has no
+    ``snr_db``, and its ``reason`` is ``silence``, ``gap``, ``listen_ms`` or ``end_of_input``.
 
     Method [1]_. Every 80 ms a network gives 96 numbers for the last 775 ms of sound, of 32 bands of
     it on the mel scale; a small one for each word looks at the last 16 or so of those and gives a
@@ -46,9 +51,12 @@ class WakeWord(PerModelStream[WakeWordStream]):
     file without ``.onnx``. What is common to all words is computed once.
 
     Listening. Each word begins it anew. It ends after `listen_ms`, or with a gap in the time stamps
-    longer than `pause_ms`. So behind a `SileroVAD`, whose ``audio`` has gaps where nobody speaks,
-    it ends with the sentence. A gap does not end it before half a second was said, as most people
-    pause after the word.
+    longer than `pause_ms`; but not before half a second was said, for most people pause after the
+    word. What is let out is one segment up to the next gap.
+
+    Behind a `SileroVAD` or `EnergyVAD`, port ``in`` takes its ``audio``, which has gaps where
+    nobody speaks, and port ``segments`` its events: a segment then ends when the detector says so,
+    not with the gap that follows. Both may be left out; alone, ``in`` takes all the audio.
 
     Input cases. 16 kHz, any number of channels: their mean is looked at. NaN and infinity count as
     0 and what is louder than 1 is cut off there, but all stays in the audio. Before the stream and
@@ -57,8 +65,9 @@ class WakeWord(PerModelStream[WakeWordStream]):
     changes, a new stream begins. Blocks of different `stream_id` are different streams. An empty
     block gives nothing. What comes out does not depend on how the input is cut into blocks.
 
-    Latency: an event comes with the frame of 80 ms that it ends with; a word that a gap follows
-    may be recognised with the block after the gap. Audio comes at once.
+    Latency: an event comes with the frame of 80 ms that it ends with; a word that a gap follows may
+    be recognised with the block after the gap. Audio comes at once, as does the ``end`` of a
+    segment of a detector's; without one it comes with the block after the gap.
 
     References
     ----------
@@ -74,9 +83,13 @@ class WakeWord(PerModelStream[WakeWordStream]):
           - {id: to16k, node_type: AudioResample, params: {target_rate: 16000}}
           - {id: vad, node_type: SileroVAD, params: {min_silence_ms: 500}}
           - {id: wake, node_type: WakeWord, params: {words: [hey_jarvis, alexa]}}
+          - {id: asr, node_type: SpeechToText}
         connections:
           - {from: to16k, to: vad}
           - {from: "vad:audio", to: wake}
+          - {from: "vad:segments", to: "wake:segments"}
+          - {from: "wake:audio", to: asr}
+          - {from: "wake:segments", to: "asr:segments"}
     """
 
     class Params(NodeParams, frozen=True):
@@ -113,10 +126,14 @@ class WakeWord(PerModelStream[WakeWordStream]):
             ),
         ] = "openwakeword"
 
-    input_caps = "audio(sample_rate=16000, format=F32)"
+    input_caps: ClassVar[Mapping[str, str]] = {
+        INPUT: "audio(sample_rate=16000, format=F32)",
+        SEGMENTS: "json",
+    }
     output_caps: ClassVar[Mapping[str, str]] = {
         WORDS: "json",
         AUDIO: "audio(sample_rate=16000, format=F32)",
+        SEGMENTS: "json",
     }
     capabilities = "passthrough"
     model_files = ("melspectrogram.onnx", "embedding_model.onnx")
@@ -165,6 +182,30 @@ class WakeWord(PerModelStream[WakeWordStream]):
             for word, model in zip(self.params.words, classifiers, strict=True)
         ]
         self._check_thresholds(self.params)
+
+    if not TYPE_CHECKING and IN_A_PAGE:
+
+        async def process(self, data: Any, port: str = INPUT) -> Any:
+            """What comes of a block, or of an event of the detector."""
+            return await super().process(data)
+
+    else:
+
+        def process(self, data: Any, port: str = INPUT) -> Any:
+            """What comes of a block, or of an event of the detector."""
+            return super().process(data)
+
+    def work(self, data: Audio | Json) -> Work[list[Any]]:
+        """What the block, or the event, completes."""
+        return super().work(data) if isinstance(data, Audio) else self._take(data)
+
+    def _take(self, data: Json) -> Work[list[Any]]:
+        event = read_event(data)
+        stream = self._streams.get(data.stream_id)
+        if event is None or event.kind != END or stream is None:
+            return []
+        return stream.take(event)
+        yield  # a generator, as every work is
 
     def start(self, audio: Audio, timeline: Timeline) -> WakeWordStream:
         """The state of a stream that starts with this block."""

@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Json
 from remotemedia.data.base import unchecked
-from remotemedia.data.timeline import Timeline, mark_gap, sample_time_us
+from remotemedia.data.timeline import Timeline, sample_time_us
 from remotemedia.node import Emit
 from remotemedia.nodes.analysis.framer import Framer
+from remotemedia.nodes.models.listening import Listening
 from remotemedia.nodes.models.model_node import Work
 from remotemedia.nodes.models.wake_word_scores import FRAME, FRAME_MS, RATE, WordScores
+from remotemedia.nodes.speech.speech_event import SpeechEvent
 
 if TYPE_CHECKING:
     from remotemedia.nodes.models.wake_word import WakeWord
 
 WORDS = "words"
-AUDIO = "audio"
 
 AFTER = RATE  # samples of silence after the end: what a word that ends there is recognised with
-SAID = RATE // 2  # samples after a word: less is its own end, not yet what is said to it
 
 
 class Trigger:
@@ -75,9 +75,7 @@ class WakeWordStream:
         self._framer = Framer(RATE, 1, FRAME_MS)
         self._fed = 0  # samples that went to the framer, with the silence in gaps
         self._triggers: dict[str, Trigger] = {}
-        self._listening = 0  # samples of time that are still to be let out
-        self._said = 0  # samples let out since the last word
-        self._out = Timeline(RATE)
+        self._listening = Listening(timeline, audio.stream_id)
 
     def continues(self, audio: Audio) -> bool:
         """Whether the block has as many channels as those before; they all have one rate."""
@@ -95,38 +93,44 @@ class WakeWordStream:
         done = 0  # samples of the block that were let out, or need not be
         for end, said in (yield from self._hear(heard)):
             at = end - (self._fed - audio.frames)
-            ready += self._let_out(audio, start, done, at)
+            ready += self._listening.let_out(audio, start, done, at)
             done = at
             ready += self._report(said, start + at)
-        ready += self._let_out(audio, start, done, audio.frames)
-        self.timeline.forget(self.timeline.frames)
+        ready += self._listening.let_out(audio, start, done, audio.frames)
+        ready += self._listening.see(start + audio.frames)
+        self.timeline.forget(start)
         return ready
+
+    def take(self, event: SpeechEvent) -> list[Emit]:
+        """What the end of a segment of the detector completes."""
+        return self._listening.take(event)
 
     def finish_all(self) -> Work[list[Emit]]:
         """The tail."""
         ready: list[Emit] = []
         for _, said in (yield from self._hear(np.zeros(AFTER, np.float32))):
             ready += self._report(said, self.timeline.frames)
-        return ready
+        return ready + self._listening.close("end_of_input")
 
     def _pass_gap(self, gap_us: int, position: int) -> Work[list[Emit]]:
         """Go on as if there had been silence; where time jumped back, all is new."""
         memory = self._scores.memory
         gap = memory if gap_us < 0 else round(gap_us * RATE / 1_000_000)
-        ready: list[Emit] = []
-        begun = self._fed
         # Of a long one as much as makes a difference, and whole frames left out.
         silence = gap if gap <= memory else memory + (gap - memory) % FRAME
+        begun = self._fed
         passed = 0
+        ready: list[Emit] = []
         for end, said in (yield from self._hear(np.zeros(silence, np.float32))):
-            self._pass_time(end - begun - passed)
+            self._listening.pass_time(end - begun - passed)
             passed = end - begun
             ready += self._report(said, position)
-        self._pass_time(gap - passed)
+        self._listening.pass_time(gap - passed)
         for trigger in self._triggers.values():
             trigger.pass_time(gap - silence)
-        if gap_us < 0 or (gap > self.params.pause_ms * RATE // 1000 and self._said >= SAID):
-            self._listening = 0
+        ready += self._listening.pass_gap(gap > self.params.pause_ms * RATE // 1000)
+        if gap_us < 0:
+            self._listening.begin(0)
         return ready
 
     def _hear(self, samples: NDArray[np.float32]) -> Work[list[tuple[int, dict[str, float]]]]:
@@ -154,8 +158,7 @@ class WakeWordStream:
 
     def _report(self, said: dict[str, float], position: int) -> list[Emit]:
         """Events of words that are over at this sample; from there on audio is let out."""
-        self._listening = self.params.listen_ms * RATE // 1000
-        self._said = 0
+        self._listening.begin(self.params.listen_ms)
         pts_us = self._end_us(position)
         time_us = sample_time_us(position, RATE) if pts_us is None else pts_us
         return [
@@ -183,25 +186,3 @@ class WakeWordStream:
         if gap is not None and gap.position == position:
             return gap.pts_us - gap.gap_us
         return self.timeline.pts_us(position)
-
-    def _pass_time(self, samples: int) -> None:
-        self._listening = max(0, self._listening - samples)
-
-    def _let_out(self, audio: Audio, start: int, first: int, end: int) -> list[Emit]:
-        """Samples of a block that starts at `start`, as far as they are listened to."""
-        end = min(end, first + self._listening)
-        if first >= end:
-            return []
-        self._pass_time(end - first)
-        self._said += end - first
-        samples = audio.samples
-        if end - first < audio.frames:
-            samples = samples[:, first:end].copy()
-            samples.setflags(False)  # type: ignore[call-arg]  # twice as quick as by keyword
-        position = start + first
-        pts_us = self.timeline.pts_us(position)
-        time_us = sample_time_us(position, RATE) if pts_us is None else pts_us
-        gap_us = self._out.feed(time_us, end - first)
-        self._out.forget(self._out.frames)
-        metadata = mark_gap(audio.metadata, gap_us)
-        return [Emit(AUDIO, Audio.unchecked(samples, RATE, pts_us, self._like.stream_id, metadata))]
