@@ -295,6 +295,7 @@ class Happened(Message, frozen=True, tag="event"):
     sequence: int
     error: ErrorInfo | None
     message: str = ""
+    fraction: float | None = None
 
 
 class Ended(Message, frozen=True, tag="ended"):

@@ -3,6 +3,7 @@ import { RemoteMediaError, messageOf } from "./errors.ts";
 import type { AssetRequest } from "./protocol.ts";
 
 const CACHE = "remotemedia-assets";
+const TELL_MS = 100;
 
 /** The bytes of an asset, as they are on the server. */
 export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayBuffer>> {
@@ -19,7 +20,7 @@ export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayB
     if ((await sha256(kept)) === asset.sha256) return kept;
     await cache?.delete(key).catch(() => false);
   }
-  const bytes = await download(asset.url);
+  const bytes = await download(asset.url, "baseUrl", { init: cache === undefined ? {} : { cache: "no-store" } });
   const actual = await sha256(bytes);
   if (actual !== asset.sha256) {
     throw new RemoteMediaError(
@@ -32,11 +33,17 @@ export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayB
   return bytes;
 }
 
+interface DownloadOptions {
+  init?: RequestInit;
+  /** Told how many bytes are here, a few times a second. */
+  arrived?: ((bytes: number) => void) | undefined;
+}
+
 /** The body of an answer. Raises a `load` error that says what came instead, and what to do. */
-export async function download(url: string, folder = "baseUrl or pyodideUrl"): Promise<Uint8Array<ArrayBuffer>> {
+export async function download(url: string, folder = "baseUrl or pyodideUrl", { init, arrived }: DownloadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   let answer: Response;
   try {
-    answer = await fetch(url);
+    answer = await fetch(url, init);
   } catch (error) {
     throw new RemoteMediaError(
       `${url} cannot be fetched (${messageOf(error)}): the server is not reachable, or refuses other ` +
@@ -57,13 +64,31 @@ export async function download(url: string, folder = "baseUrl or pyodideUrl"): P
     );
   }
   try {
-    return new Uint8Array(await answer.arrayBuffer());
+    const body = arrived === undefined ? answer : counted(answer, arrived);
+    return new Uint8Array(await body.arrayBuffer());
   } catch (error) {
     throw new RemoteMediaError(`${url}: the download broke off (${messageOf(error)}): try again`, {
       code: "load",
       cause: error,
     });
   }
+}
+
+/** The answer, whose bytes are counted on their way. */
+function counted(answer: Response, arrived: (bytes: number) => void): Response {
+  let count = 0;
+  let told = performance.now();
+  const meter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      count += chunk.byteLength;
+      if (performance.now() - told >= TELL_MS) {
+        told = performance.now();
+        arrived(count);
+      }
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(answer.body?.pipeThrough(meter));
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

@@ -20,9 +20,9 @@ export class Events {
   }
 
   /** Something happened in the session. */
-  happened({ kind, node, port, sequence, error, message }: Happened): void {
+  happened({ kind, node, port, sequence, error, message, fraction }: Happened): void {
     if (error !== null) this.tell({ kind: "error", error: fromInfo(error), node, port, sequence });
-    else this.tell({ kind: "session", what: kind, message, node, port });
+    else this.tell({ kind: "session", what: kind, message, node, port, fraction });
   }
 
   become(state: PipelineState, message = ""): void {

@@ -101,7 +101,7 @@ export async function registerIsolation(url: string | URL): Promise<Registration
 }
 
 /** Resolves when a service worker answers this page's requests. */
-function controlled(workers: ServiceWorkerContainer): Promise<void> {
+export function controlled(workers: ServiceWorkerContainer): Promise<void> {
   return new Promise((resolve) => {
     if (workers.controller !== null) resolve();
     else workers.addEventListener("controllerchange", () => resolve(), { once: true });

@@ -82,9 +82,12 @@ export class OnnxHost {
   }
 
   /** The bytes at an address: from the browser's cache, or else downloaded. */
-  async get(url: string): Promise<Uint8Array> {
-    const kept = await (await this.#cache())?.match(url);
-    return kept === undefined ? download(url, "modelsUrl") : new Uint8Array(await kept.arrayBuffer());
+  async get(url: string, arrived?: (bytes: number) => void): Promise<Uint8Array> {
+    const cache = await this.#cache();
+    const kept = await cache?.match(url);
+    if (kept !== undefined) return new Uint8Array(await kept.arrayBuffer());
+    // What is kept here need not be kept by the browser, and a service worker, as well.
+    return download(url, "modelsUrl", { init: cache === undefined ? {} : { cache: "no-store" }, arrived });
   }
 
   /** Keep for later pages what was found to be right. */

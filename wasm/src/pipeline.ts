@@ -16,7 +16,7 @@ import type { Manifest } from "./manifest-source.ts";
 import { Losses, ringMetrics } from "./measure.ts";
 import { connectElement, connectMicrophone, connectStream } from "./microphone.ts";
 import { Outputs } from "./outputs.ts";
-import type { GraphInfo, Interrupted, Metrics, RecordOptions } from "./protocol.generated.ts";
+import type { GraphInfo, Interrupted, Metrics, ModelInfo, ModelList, RecordOptions } from "./protocol.generated.ts";
 import { connectRecorder } from "./recorder.ts";
 import { Recordings } from "./recording.ts";
 import type { Remote } from "./remote.ts";
@@ -304,6 +304,12 @@ export class Pipeline implements PipelineApi {
     const measured = ringMetrics(rings, this.#connections.all);
     this.#losses.look(measured, session.unread);
     return { ...session, rings: measured, memoryBytes, link: this.#link, restarts: this.#restarted };
+  }
+
+  /** What models the nodes of the graph compute with; once it has been started, also what runs them. */
+  async models(): Promise<ModelInfo[]> {
+    this.#events.refuse("models", "restarting", "failed", "closed");
+    return (await this.#remote.ask<ModelList>({ type: "models" })).models;
   }
 
   // -- control of what runs ------------------------------------------------------------------------

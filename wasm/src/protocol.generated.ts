@@ -203,6 +203,12 @@ export interface Requirements {
   name?: string;
 }
 
+/** Ask what models the nodes of the graph compute with. The result is a ModelList. */
+export interface GetModels {
+  type: "models";
+  id: number;
+}
+
 /** Install packages with micropip. The result is None. */
 export interface Install {
   type: "install";
@@ -277,6 +283,22 @@ export interface Needs {
   parts: string[];
 }
 
+/** What GetModels asks for, in the order of the graph. */
+export interface ModelList {
+  models: ModelInfo[];
+}
+
+/** The model of a node. */
+export interface ModelInfo {
+  node: string;
+  model: string;
+  bytes: number;
+  licence: string;
+  description: string;
+  backend: string;
+  provider: string;
+}
+
 /** A request was carried out. */
 export interface Done {
   type: "done";
@@ -318,6 +340,7 @@ export interface Happened {
   sequence: number;
   error: ErrorInfo | null;
   message: string;
+  fraction: number | null;
 }
 
 /** No more packets come: all tails are out, or the session broke. */
@@ -440,6 +463,6 @@ export interface StreamMetrics {
   alerts: number;
 }
 
-export type PageRequest = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics | SetNode | SetParams | Apply | Publish | Subscribe | Unsubscribe | StartRecording | StopRecording | Define | Requirements | Install | AttachReader | AttachWriter | AttachRecorder | PlayFile | Detach | Formats;
+export type PageRequest = Load | Start | Stop | Finish | Interrupt | Send | Read | GetMetrics | SetNode | SetParams | Apply | Publish | Subscribe | Unsubscribe | StartRecording | StopRecording | Define | Requirements | GetModels | Install | AttachReader | AttachWriter | AttachRecorder | PlayFile | Detach | Formats;
 
 export type Answer = Done | Failed | Happened | Ended;

@@ -1,6 +1,6 @@
 // The public types of the package, beside data.ts.
 import type { Data, Packet } from "./data.ts";
-import type { EdgeInfo, GraphInfo, Metrics, NodeInfo, Policy, ProblemInfo, SetNode } from "./protocol.generated.ts";
+import type { EdgeInfo, GraphInfo, Metrics, ModelInfo, NodeInfo, Policy, ProblemInfo, SetNode } from "./protocol.generated.ts";
 import type { RemoteMediaError } from "./errors.ts";
 import type { RingCounters } from "./links.ts";
 
@@ -55,6 +55,8 @@ export type GraphNode = NodeInfo;
 export type GraphEdge = EdgeInfo;
 /** One thing wrong with a manifest, or worth a warning; line and column count from 1. */
 export type Problem = ProblemInfo;
+/** The model of a node. `bytes` of all its files; `backend` and `provider`, which run it, are empty until it is open. */
+export type { ModelInfo };
 export type { GraphInfo };
 
 /** new → running → finished | stopped → running … → closed; failed when it cannot go on. */
@@ -205,8 +207,11 @@ export interface PipelineMetrics extends Metrics {
 
 export type PipelineEvent =
   | { kind: "error"; error: RemoteMediaError; node: string | null; port: string | null; sequence: number }
-  /** What else happened in the session: a breaker opened, a queue is full, the graph was changed. */
-  | { kind: "session"; what: string; message: string; node: string | null; port: string | null }
+  /**
+   * What else happened in the session: a breaker opened, a queue is full, the graph was changed. `progress`: how far
+   * a node is with what takes long, such as the download of a model; `fraction` 0 to 1, where that is known.
+   */
+  | { kind: "session"; what: string; message: string; node: string | null; port: string | null; fraction: number | null }
   /** The page may not play or capture before the user did something; goes on by itself after that. */
   | { kind: "suspended"; message: string }
   | { kind: "resumed"; message: string }
@@ -250,6 +255,8 @@ export interface PipelineApi {
   outputs(): AsyncIterableIterator<Packet, undefined, undefined>;
   events(): AsyncIterableIterator<PipelineEvent, undefined, undefined>;
   metrics(): Promise<PipelineMetrics>;
+  /** What models the nodes of the graph compute with; once it has been started, also what runs them. */
+  models(): Promise<ModelInfo[]>;
   setNode(node: string, state: NodeState): Promise<void>;
   setParams(node: string, params: Record<string, unknown>): Promise<void>;
   apply(manifest: ManifestSource): Promise<void>;

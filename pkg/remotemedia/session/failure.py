@@ -36,6 +36,8 @@ class Event(msgspec.Struct, frozen=True, eq=False):
         Text of the traceback, for people.
     message : str
         What happened, in words.
+    fraction : float, optional
+        Of a ``progress``: how much is done, 0 to 1, where that is known.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     error: RemoteMediaError | None
     traceback: str = ""
     message: str = ""
+    fraction: float | None = None
 
 
 def node_error(node_id: str, type_name: str, error: BaseException) -> RemoteMediaError:
@@ -69,6 +72,12 @@ def error_event(
     return Event("error", node_id, ours.port or port, sequence, ours, text, str(ours))
 
 
-def notice(kind: str, message: str, node: str | None = None, port: str | None = None) -> Event:
+def notice(
+    kind: str,
+    message: str,
+    node: str | None = None,
+    port: str | None = None,
+    fraction: float | None = None,
+) -> Event:
     """An event that is no error."""
-    return Event(kind, node, port, 0, None, "", message)
+    return Event(kind, node, port, 0, None, "", message, fraction)

@@ -23,9 +23,9 @@ def context(
     node_id: str,
     clock: Clock,
     set_timer: Callable[..., Timer] | None = None,
-    tell: Callable[[str, str, str], None] | None = None,
+    tell: Callable[..., None] | None = None,
 ) -> Context:
-    """What a node is told when it opens; `tell` is told of events that are no errors."""
+    """What a node is told when it opens; `tell` is `Session.tell`, or does as that."""
     node, inputs, outputs = plan.graph.nodes[node_id], plan.formats.inputs, plan.formats.outputs
     told = Context(
         node=node_id,
@@ -40,7 +40,7 @@ def context(
 
     def progress(message: str, fraction: float | None = None) -> None:
         said = message if fraction is None else f"{message} ({fraction:.0%})"
-        tell("progress", said, node_id)
+        tell("progress", said, node_id, fraction=fraction)
 
     return msgspec.structs.replace(told, progress=progress, is_live=True)
 

@@ -605,9 +605,16 @@ class Session:
         failed.__cause__ = error
         self._log.note(error_event("", "observer", failed, self._sequence))
 
-    def tell(self, kind: str, message: str, node: str, port: str = "") -> None:
+    def tell(
+        self,
+        kind: str,
+        message: str,
+        node: str,
+        port: str = "",
+        fraction: float | None = None,
+    ) -> None:
         """Note an event that is no error."""
-        self._log.note(notice(kind, message, node, port))
+        self._log.note(notice(kind, message, node, port, fraction))
 
     def _on_broken(self, error: BaseException) -> None:
         if self._failure is None:

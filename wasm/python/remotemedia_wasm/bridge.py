@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ from remotemedia_wasm.live import Handlers, Live
 from remotemedia_wasm.pump import Pump
 from remotemedia_wasm.recordings import Recordings
 from remotemedia_wasm.ring_signal import MakeWake
+
+MODEL_NODE = "remotemedia.nodes.models.model_node"
+"""In a part of the package that only pages with such nodes load."""
 
 
 class Bridge:
@@ -67,6 +71,7 @@ class Bridge:
             protocol.Send: self._send,
             protocol.Read: self._read,
             protocol.GetMetrics: self._metrics,
+            page.GetModels: self._models,
             **page_source.HANDLERS,
             **self._connections.handlers,
             **self._control.handlers,
@@ -115,6 +120,8 @@ class Bridge:
         if request.record is not None:
             self._recordings.begin(session, request.record)
         self._monitor = watch(session) if request.monitor else None
+        # From now on: opening takes long where models are downloaded, and tells how far it is.
+        listening = live.spawn(self._listen(session))
         try:
             await session.open()
         except BaseException:
@@ -122,7 +129,7 @@ class Bridge:
             raise
         live.session = session
         self._pump = Pump(live, self._connections)
-        self._running = [live.spawn(self._pump.run(session)), live.spawn(self._listen(session))]
+        self._running = [live.spawn(self._pump.run(session)), listening]
 
     async def _stop(self, request: protocol.Stop, _: object) -> None:
         await self._end_session()
@@ -165,6 +172,15 @@ class Bridge:
         metrics = msgspec.structs.replace(session.metrics(), streams=streams)
         return {**metrics.to_dict(), "unread": unread}
 
+    async def _models(self, request: page.GetModels, _: object) -> page.ModelList:
+        graph, session = self._live.plan().graph, self._live.session
+        if MODEL_NODE not in sys.modules:  # no class of the graph is a node of that kind
+            return page.ModelList(())
+        from remotemedia_wasm.models.listing import models_of
+
+        steps = session.router.steps if session is not None else {}
+        return models_of(graph, {node_id: step.node for node_id, step in steps.items()})
+
     async def _listen(self, session: Session) -> None:
         async for event in session.events():
             self._live.answer(happened(event))
@@ -202,4 +218,5 @@ def happened(event: Event) -> Happened:
         event.sequence,
         error_info(event.error, event.traceback) if event.error is not None else None,
         event.message,
+        event.fraction,
     )

@@ -40,6 +40,42 @@ class Needs(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
 
 
+class GetModels(Message, frozen=True, tag="models"):
+    """Ask what models the nodes of the graph compute with. The result is a `ModelList`."""
+
+    id: int
+
+
+class ModelInfo(msgspec.Struct, rename="camel"):
+    """The model of a node.
+
+    Attributes
+    ----------
+    model : str
+        What the node asks for: a name, a path or a URL.
+    bytes : int
+        Of all its files; 0 if that is not known.
+    licence, description : str
+        Empty if it is no model that is known by name.
+    backend, provider : str
+        What runs it, and on what: ``onnxruntime-web``, ``wasm``. Empty until it is open.
+    """
+
+    node: str
+    model: str
+    bytes: int = 0
+    licence: str = ""
+    description: str = ""
+    backend: str = ""
+    provider: str = ""
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """What `GetModels` asks for, in the order of the graph."""
+
+    models: tuple[ModelInfo, ...]
+
+
 class Install(Message, frozen=True, tag="install"):
     """Install packages with micropip. The result is None.
 
@@ -167,6 +203,7 @@ PageRequest = (
     Request
     | Define
     | Requirements
+    | GetModels
     | Install
     | AttachReader
     | AttachWriter
@@ -176,4 +213,4 @@ PageRequest = (
     | Formats
 )
 
-TYPESCRIPT = (PortFormat, Needs)
+TYPESCRIPT = (PortFormat, Needs, ModelList)

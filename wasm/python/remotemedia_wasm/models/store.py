@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin
 
 from remotemedia.errors import ModelError, ModelNotFoundError
-from remotemedia.models.catalog import CATALOG
+from remotemedia.models.catalog import CATALOG, KnownModel
 from remotemedia.models.store import Files, ModelRef
+
+MEGA = 1e6
+
+
+class Loading:
+    """How far a model is whose files come one after the other.
+
+    Parameters
+    ----------
+    model : KnownModel
+    progress : callable, optional
+        As of `Context`.
+    """
+
+    def __init__(self, model: KnownModel, progress: Callable[..., None] | None) -> None:
+        self._model = model
+        self._progress = progress
+        self._complete = 0  # bytes of the files that are there
+        self.arrived(0)
+
+    def arrived(self, count: int) -> None:
+        """So many bytes of the next file are here."""
+        if self._progress is None:
+            return
+        name, total, loaded = self._model.name, self._model.size, self._complete + count
+        if total:
+            words = f"loading the model {name}: {loaded / MEGA:.1f} of {total / MEGA:.1f} MB"
+            self._progress(words, min(1.0, loaded / total))
+        else:
+            self._progress(f"loading the model {name}: {loaded / MEGA:.1f} MB")
+
+    def has(self, content: bytes) -> None:
+        """The next file is complete."""
+        self._complete += len(content)
+        self.arrived(0)
+
+
+def entered(callback: Callable[[int], None]) -> Callable[[int], None]:
+    """What JavaScript may call at any time: what it wakes has its turn at once."""
+    enter = getattr(asyncio.get_running_loop(), "enter", None)
+    return callback if enter is None else lambda count: enter(callback, count)
 
 
 class PageStore:
@@ -32,9 +74,8 @@ class PageStore:
             url = urljoin(own or self._host.pageUrl, reference)
             return {reference.rpartition("/")[2]: await self._get(url, "", reference)}
         found = {}
+        loading = Loading(model, progress)
         for file in model.files:
-            if progress is not None:
-                progress(f"loading the model {model.name}: {file.name}")
             own_copy = own and model.name in CATALOG
             url = f"{own}{model.name}/{file.name}" if own_copy else file.url
             if not url:
@@ -43,18 +84,26 @@ class PageStore:
                     f"files ({', '.join(each.name for each in model.files)}) into a folder "
                     f"{model.name}/ of your server, and name the folder above by modelsUrl"
                 )
-            found[file.name] = await self._get(url, file.sha256, reference)
+            content = await self._get(url, file.sha256, reference, loading.arrived)
+            loading.has(content)
+            found[file.name] = content
         return found
 
-    async def _get(self, url: str, sha256: str, reference: str) -> bytes:
-        from pyodide.ffi import JsException
+    async def _get(
+        self, url: str, sha256: str, reference: str, arrived: Callable[[int], None] | None = None
+    ) -> bytes:
+        from pyodide.ffi import JsException, create_proxy
 
+        told = create_proxy(entered(arrived)) if arrived is not None else None
         try:
-            content: bytes = (await self._host.get(url)).to_bytes()
+            content: bytes = (await self._host.get(url, told)).to_bytes()
         except JsException as error:
             raise ModelNotFoundError(
                 f"model {reference!r}: {getattr(error, 'message', '') or error}"
             ) from None
+        finally:
+            if told is not None:
+                told.destroy()
         if not sha256:
             return content
         actual = hashlib.sha256(content).hexdigest()
