@@ -58,6 +58,7 @@ def test_answers_are_written_in_camel_case() -> None:
             "problems": [],
         },
         "message": "broke",
+        "fraction": None,
     }
     assert protocol.decode(text, ANSWERS).error == info
 

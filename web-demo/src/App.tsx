@@ -6,11 +6,13 @@ import { Header } from "./components/Header.tsx";
 import { InputPanel } from "./components/InputPanel.tsx";
 import { LatencyTable } from "./components/LatencyTable.tsx";
 import { ManifestPanel } from "./components/ManifestPanel.tsx";
+import { ModelsCard } from "./components/ModelsCard.tsx";
 import { OutputPanel } from "./components/OutputPanel.tsx";
 import { Rings } from "./components/Rings.tsx";
 import { Signals } from "./components/Signals.tsx";
 import { Timeline } from "./components/Timeline.tsx";
 import { Transport } from "./components/Transport.tsx";
+import { VoiceCard } from "./components/VoiceCard.tsx";
 import { controller, listDevices, open } from "./session.ts";
 
 export function App() {
@@ -41,11 +43,13 @@ export function App() {
         <div className="contents min-w-0 flex-col gap-4 lg:flex">
           <InputPanel />
           <OutputPanel />
+          <ModelsCard />
           <DownloadPanel className="order-2 lg:order-none" />
           <ManifestPanel className="order-3 lg:order-none" />
           <Rings className="order-5 lg:order-none" />
         </div>
         <div className="contents min-w-0 flex-col gap-4 lg:flex">
+          <VoiceCard className="order-1 lg:order-none" />
           <Signals className="order-1 lg:order-none" />
           <Timeline className="order-1 lg:order-none" />
           <LatencyTable className="order-4 lg:order-none" />

@@ -15,7 +15,7 @@ export const CATALOG: Example[] = [
 export const SERVED_ID = "served";
 
 export function servedExample(manifest: string): Example {
-  return { id: SERVED_ID, title: "What this server was started with", manifest: readable(manifest), source: "" };
+  return { id: SERVED_ID, title: "What this server was started with", manifest: readable(manifest), source: "", speaks: speaks(manifest) };
 }
 
 /** JSON on one line is for machines. */
@@ -29,7 +29,11 @@ function readable(manifest: string): string {
 
 function exampleOf(id: string, manifest: string, source = ""): Example {
   const words = id.replace(/^\d+-/, "").replaceAll("-", " ");
-  return { id, title: words.charAt(0).toUpperCase() + words.slice(1), manifest, source };
+  return { id, title: words.charAt(0).toUpperCase() + words.slice(1), manifest, source, speaks: speaks(manifest) };
+}
+
+function speaks(manifest: string): boolean {
+  return /\bTextToSpeech(Node)?\b/.test(manifest);
 }
 
 /** By id, with or without its number; null where there is none. */

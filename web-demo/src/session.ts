@@ -1,28 +1,28 @@
 // The one controller of this page, and what the components ask of it.
-import { Pipeline, registerIsolation, type LoadOptions } from "@remotemedia/web";
+import { keepOffline, Pipeline, registerIsolation, type LoadOptions } from "@remotemedia/web";
 import { CATALOG, findExample, SERVED_ID, servedExample } from "./catalog.ts";
 import { pictureOf } from "./draw/picture.ts";
 import { Controller } from "./pipeline/controller.ts";
-import { fetchClip, hasClip, isolationWorker, ownPyodide, queryOf, servedManifest } from "./pipeline/surroundings.ts";
+import { fetchClip, hasClip, ownModels, ownPyodide, ownServiceWorker, queryOf, servedManifest } from "./pipeline/surroundings.ts";
 import { useStore, type InputKind } from "./store.ts";
 
 const query = queryOf(location.search);
 
 async function options(): Promise<LoadOptions> {
-  const pyodideUrl = await ownPyodide();
-  return { ...(pyodideUrl ? { pyodideUrl } : {}), ...(query.transferred ? { sharedMemory: false } : {}) };
+  const [pyodideUrl, models] = await Promise.all([ownPyodide(), ownModels()]);
+  return { ...(pyodideUrl ? { pyodideUrl } : {}), ...models, ...(query.transferred ? { sharedMemory: false } : {}) };
 }
 
 export const controller = new Controller(useStore, { load: (manifest, given) => Pipeline.load(manifest, given), options });
 
-let isolating: Promise<boolean> | undefined;
+let leaving: Promise<boolean> | undefined;
 let clipThere: Promise<boolean> | undefined;
 let served: Promise<string | null> | undefined;
 
 /** Looks around, chooses where to begin, and loads it. Ends what it began when `signal` says so. */
 export async function open(signal: AbortSignal): Promise<void> {
-  isolating ??= isolate();
-  if (await isolating) return;
+  leaving ??= prepare();
+  if (await leaving) return;
   clipThere ??= hasClip();
   served ??= servedManifest();
   const [clip, manifest] = await Promise.all([clipThere, served]);
@@ -33,27 +33,32 @@ export async function open(signal: AbortSignal): Promise<void> {
   useStore.setState({ examples, clipThere: clip });
   if (clip && useStore.getState().file === null) await chooseInput("clip");
   if (signal.aborted || !first) return;
-  if (!exampleId) useStore.setState({ exampleId: first.id, manifest: first.manifest, source: first.source });
+  if (!exampleId) useStore.setState({ exampleId: first.id, manifest: first.manifest, source: first.source, speaker: first.speaks });
   // Who saves data decides by pressing Start.
   const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } };
   if (!connection?.saveData) await controller.load();
 }
 
 /** True: the page is about to be loaded again, with shared memory. */
-async function isolate(): Promise<boolean> {
-  if (globalThis.crossOriginIsolated || query.transferred) return false;
-  const worker = await isolationWorker();
+async function prepare(): Promise<boolean> {
+  const worker = await ownServiceWorker();
+  if (worker === null) return false;
   try {
-    return worker !== null && (await registerIsolation(worker)) === "reloading";
+    if (!globalThis.crossOriginIsolated && !query.transferred && (await registerIsolation(worker)) === "reloading") return true;
+    useStore.setState({ keptOffline: (await keepOffline(worker)) === "kept" });
   } catch {
-    return false; // it works without, and says so
+    // It works without, and says so.
   }
+  return false;
 }
 
 export async function chooseExample(id: string): Promise<void> {
-  const example = findExample(useStore.getState().examples, id);
+  const { examples, exampleId, speaker: before } = useStore.getState();
+  const example = findExample(examples, id);
   if (!example) return;
-  useStore.setState({ exampleId: example.id, manifest: example.manifest, source: example.source });
+  const leaves = findExample(examples, exampleId)?.speaks ?? false;
+  const speaker = example.speaks || (before && !leaves); // one that speaks wants to be heard, a microphone does not
+  useStore.setState({ exampleId: example.id, manifest: example.manifest, source: example.source, speaker });
   await controller.load();
 }
 

@@ -1,5 +1,5 @@
 // All that the page shows. The controller writes the run, the components write the choices.
-import type { GraphInfo, LinkKind, PipelineMetrics, PipelineState, Problem, Progress } from "@remotemedia/web";
+import type { GraphInfo, LinkKind, ModelInfo, PipelineMetrics, PipelineState, Problem, Progress } from "@remotemedia/web";
 import { create } from "zustand";
 import type { Picture } from "./draw/picture.ts";
 import { NO_RESULTS, type Results } from "./pipeline/results.ts";
@@ -14,6 +14,8 @@ export interface Example {
   manifest: string;
   /** Python that defines nodes of it. */
   source: string;
+  /** It answers by a voice. */
+  speaks: boolean;
 }
 
 export interface LogEntry {
@@ -26,6 +28,12 @@ export interface LogEntry {
   traceback: string;
   node: string | null;
   count: number;
+}
+
+/** How far a node is with what takes long; `fraction` 0 to 1, where it is known. */
+export interface Loading {
+  message: string;
+  fraction: number | null;
 }
 
 export interface Fault {
@@ -53,6 +61,8 @@ export interface State {
   deviceId: string;
   pace: Pace;
   speaker: boolean;
+  /** Of the microphone: take out what comes from the speaker. */
+  cancelEcho: boolean;
   record: boolean;
   listenTo: string;
   // -- the pipeline
@@ -62,6 +72,11 @@ export interface State {
   loadedBytes: number;
   bootMs: number | null;
   graph: GraphInfo | null;
+  models: readonly ModelInfo[];
+  /** By node, while models are loaded. */
+  modelProgress: Record<string, Loading>;
+  /** What was loaded is kept, for use without a network. */
+  keptOffline: boolean;
   link: LinkKind | null;
   linkReason: string;
   warnings: readonly Problem[];
@@ -95,6 +110,7 @@ export const START: State = {
   deviceId: "",
   pace: "fast",
   speaker: false,
+  cancelEcho: false,
   record: true,
   listenTo: "",
   stage: "empty",
@@ -102,6 +118,9 @@ export const START: State = {
   loadedBytes: 0,
   bootMs: null,
   graph: null,
+  models: [],
+  modelProgress: {},
+  keptOffline: false,
   link: null,
   linkReason: "",
   warnings: [],
@@ -132,11 +151,18 @@ export const isBusy = (stage: Stage): boolean => stage === "loading" || stage ==
 export const isChanged = ({ loaded, manifest, source }: State): boolean =>
   loaded !== null && (loaded.manifest !== manifest || loaded.source !== source);
 
-/** `node:port` of all audio that comes out. */
+/** `node:port` of all audio that comes out: first what is made of text, which was made to be heard. */
 export function audioOutlets(graph: GraphInfo | null): string[] {
   if (!graph) return [];
-  return graph.outlets.filter((outlet) => {
+  const audible = graph.outlets.filter((outlet) => {
     const [id = "", port = "out"] = outlet.split(":", 2);
     return graph.nodes.find((node) => node.id === id)?.outputs[port]?.startsWith("audio") ?? false;
   });
+  return [...audible.filter((outlet) => isSpoken(graph, outlet)), ...audible.filter((outlet) => !isSpoken(graph, outlet))];
+}
+
+/** Whether a node makes that audio of text. */
+export function isSpoken(graph: GraphInfo, outlet: string): boolean {
+  const id = outlet.split(":", 1)[0];
+  return Object.values(graph.nodes.find((node) => node.id === id)?.inputs ?? {}).some((caps) => caps.startsWith("text"));
 }

@@ -1,4 +1,4 @@
-import { RemoteMediaError, type Connection, type GraphInfo, type LoadOptions, type Packet, type PipelineApi, type PipelineEvent, type PipelineState, type Recorder } from "@remotemedia/web";
+import { RemoteMediaError, type Connection, type GraphInfo, type LoadOptions, type ModelInfo, type Packet, type PipelineApi, type PipelineEvent, type PipelineState, type Recorder } from "@remotemedia/web";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Controller } from "../src/pipeline/controller.ts";
 import { createStore, type Store } from "../src/store.ts";
@@ -52,6 +52,7 @@ class FakePipeline {
   readonly packets = new Fed<Packet>();
   readonly happened = new Fed<PipelineEvent>();
   refused: RemoteMediaError | null = null;
+  modelList: ModelInfo[] = [];
   microphone: Promise<void> = Promise.resolve();
   #say(call: string, state?: PipelineState): Promise<void> {
     this.calls.push(call);
@@ -75,6 +76,7 @@ class FakePipeline {
   connectRecorder = async (): Promise<Recorder> => ({ ...this.#connection("recorder"), stop: () => Promise.resolve(new Blob(["RIFF"])) });
   outputs = () => this.packets;
   events = () => this.happened;
+  models = () => Promise.resolve(this.modelList);
   metrics = () => Promise.resolve({ nodes: [], edges: [], rings: [], unread: 0, memoryBytes: 0, link: "shared", restarts: 0 });
   #connection(kind: Connection["kind"]): Connection {
     this.calls.push(kind);

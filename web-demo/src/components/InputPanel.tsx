@@ -2,7 +2,7 @@ import { useRef, useState, type DragEvent } from "react";
 import { chooseFile, chooseInput } from "../session.ts";
 import { isBusy, isRunning, useStore, type InputKind, type Pace } from "../store.ts";
 import { Card } from "./Card.tsx";
-import { Button, Select } from "./controls.tsx";
+import { Button, Select, Switch } from "./controls.tsx";
 
 export function InputPanel() {
   const input = useStore((state) => state.input);
@@ -44,6 +44,7 @@ function ClipText() {
 function Microphone({ locked }: { locked: boolean }) {
   const devices = useStore((state) => state.devices);
   const deviceId = useStore((state) => state.deviceId);
+  const cancelEcho = useStore((state) => state.cancelEcho);
   if (!navigator.mediaDevices) {
     return <p className="rounded-lg bg-warn-soft p-3 text-sm text-warn">This page may not use a microphone: open it over https, or from localhost.</p>;
   }
@@ -57,7 +58,17 @@ function Microphone({ locked }: { locked: boolean }) {
           </option>
         ))}
       </Select>
-      <p className="mt-2 text-xs text-soft">Nothing leaves this tab. Put headphones on before you turn the speaker on.</p>
+      <div className="mt-2">
+        <Switch
+          label="Cancel echo"
+          hint="For a speaker without headphones; it changes your voice, too"
+          data-testid="echo-toggle"
+          checked={cancelEcho}
+          disabled={locked}
+          onChange={(on) => useStore.setState({ cancelEcho: on })}
+        />
+      </div>
+      <p className="mt-1 text-xs text-soft">Nothing leaves this tab.</p>
     </>
   );
 }

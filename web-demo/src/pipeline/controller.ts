@@ -60,10 +60,12 @@ export class Controller {
       this.#clear();
       await pipeline.start();
       if (turn !== this.#turn) return;
+      await this.#askModels(pipeline);
       this.#read(pipeline);
       await this.#connect(pipeline, this.#choices(), turn);
     } catch (error) {
       if (turn !== this.#turn) return;
+      this.#set({ modelProgress: {} });
       this.#fail(error, "loaded");
       await this.#end(pipeline);
     }
@@ -123,8 +125,8 @@ export class Controller {
     this.#events?.stop();
     const [pipeline, wiring] = [this.#pipeline, this.#wiring];
     this.#pipeline = this.#wiring = this.#packets = this.#events = null;
-    const { stage, progress, loadedBytes, bootMs, graph, link, linkReason, loaded, metrics, taps } = START;
-    this.#set({ stage, progress, loadedBytes, bootMs, graph, link, linkReason, loaded, metrics, taps });
+    const { stage, progress, loadedBytes, bootMs, graph, models, modelProgress, link, linkReason, loaded, metrics, taps } = START;
+    this.#set({ stage, progress, loadedBytes, bootMs, graph, models, modelProgress, link, linkReason, loaded, metrics, taps });
     await wiring?.disconnect();
     await pipeline?.close();
   }
@@ -149,7 +151,13 @@ export class Controller {
     if (turn !== this.#turn || !this.#pipeline) return null;
     const { graph, link, linkReason, warnings, state } = this.#pipeline;
     this.#set({ stage: state, graph, link, linkReason, warnings, loaded: { manifest, source }, nodeErrors: {}, metrics: null });
-    return this.#pipeline;
+    await this.#askModels(this.#pipeline);
+    return turn === this.#turn ? this.#pipeline : null;
+  }
+
+  async #askModels(pipeline: PipelineApi): Promise<void> {
+    const models = await pipeline.models();
+    if (pipeline === this.#pipeline) this.#set({ models, modelProgress: {} });
   }
 
   async #boot(manifest: string, source: string, turn: number): Promise<void> {
@@ -198,8 +206,8 @@ export class Controller {
   // -- running -------------------------------------------------------------------------------------
 
   #choices(): Choices {
-    const { input, file, clip, deviceId, pace, speaker, record, listenTo } = this.#get();
-    return { input, media: input === "clip" ? clip : file, deviceId, pace, speaker, record, listenTo };
+    const { input, file, clip, deviceId, cancelEcho, pace, speaker, record, listenTo } = this.#get();
+    return { input, media: input === "clip" ? clip : file, deviceId, cancelEcho, pace, speaker, record, listenTo };
   }
 
   #read(pipeline: PipelineApi): void {

@@ -39,6 +39,11 @@ export class Journal {
         this.add("error", event.message, { node: event.node });
         if (event.node !== null) this.#count(event.node, event.message);
         return;
+      case "session":
+        // How far a model is, many times a second: shown where the model is.
+        if (event.what === "progress" && event.node) this.#progress(event.node, event.message, event.fraction);
+        else this.add("info", event.message, { node: event.node });
+        return;
       case "state":
         this.add("info", event.message || `The pipeline is ${event.state}`);
         return;
@@ -50,6 +55,10 @@ export class Journal {
       default:
         this.add("info", event.message);
     }
+  }
+
+  #progress(node: string, message: string, fraction: number | null): void {
+    this.#store.setState(({ stage, modelProgress }) => (stage === "starting" ? { modelProgress: { ...modelProgress, [node]: { message, fraction } } } : {}));
   }
 
   #count(node: string, last: string): void {

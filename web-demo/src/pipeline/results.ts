@@ -1,10 +1,12 @@
 // From packets to what the time line shows. Pure: the store keeps what comes out.
 import type { Packet } from "@remotemedia/web";
 import { ptsOf } from "./packets.ts";
+import { talkOf, type Talk } from "./talk.ts";
 
 const MAX_SEGMENTS = 5_000;
 const MAX_LEVELS = 36_000; // an hour at ten a second
 const MAX_NOTES = 2_000;
+const MAX_TALK = 500;
 
 type Value = Record<string, unknown>;
 
@@ -39,17 +41,19 @@ export interface Results {
   segments: readonly Segment[];
   levels: readonly Level[];
   notes: readonly Note[];
+  talk: readonly Talk[];
   packets: number;
   audioPackets: number;
   audioFrames: number;
 }
 
-export const NO_RESULTS: Results = { segments: [], levels: [], notes: [], packets: 0, audioPackets: 0, audioFrames: 0 };
+export const NO_RESULTS: Results = { segments: [], levels: [], notes: [], talk: [], packets: 0, audioPackets: 0, audioFrames: 0 };
 
 export function withPackets(results: Results, packets: readonly Packet[]): Results {
   const segments = new Map(results.segments.map((segment) => [segment.key, segment]));
   const levels: Level[] = [];
   const notes: Note[] = [];
+  const talk: Talk[] = [];
   let { audioPackets, audioFrames } = results;
   packets.forEach((packet, index) => {
     const from = `${packet.node}:${packet.port}`;
@@ -62,6 +66,8 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
       note(data.text);
     } else if (data.type === "json") {
       const value = isValue(data.value) ? data.value : null;
+      const said = value && talkOf(value, ptsOf(data));
+      if (said) talk.push({ ...said, key: results.packets + index });
       const level = value && levelOf(value);
       if (level) levels.push(level);
       else if (!value || !addSegment(segments, from, value)) note(JSON.stringify(data.value));
@@ -73,6 +79,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
     segments: newest([...segments.values()], MAX_SEGMENTS),
     levels: levels.length ? newest([...results.levels, ...levels], MAX_LEVELS) : results.levels,
     notes: notes.length ? newest([...results.notes, ...notes], MAX_NOTES) : results.notes,
+    talk: talk.length ? newest([...results.talk, ...talk], MAX_TALK) : results.talk,
     packets: results.packets + packets.length,
     audioPackets,
     audioFrames,

@@ -28,16 +28,25 @@ export async function ownPyodide(): Promise<URL | undefined> {
   return found ? new URL("./pyodide/", document.baseURI) : undefined;
 }
 
+/** Folders of onnxruntime-web and of models beside the page; without them: where their makers have them. */
+export async function ownModels(): Promise<{ onnxUrl?: URL; modelsUrl?: URL }> {
+  const [onnx, models] = await Promise.all([answers("./onnx/ort.wasm.min.mjs", /javascript/, "HEAD"), answers("./models/models.json", /json/, "HEAD")]);
+  return {
+    ...(onnx ? { onnxUrl: new URL("./onnx/", document.baseURI) } : {}),
+    ...(models ? { modelsUrl: new URL("./models/", document.baseURI) } : {}),
+  };
+}
+
 /** The manifest that `remotemedia web MANIFEST` serves. */
 export async function servedManifest(): Promise<string | null> {
   const response = await answers("./manifest.json", /json/, "GET");
   return response ? response.text() : null;
 }
 
-/** Where the server cannot send the headers for shared memory, a service worker beside the page can. */
-export async function isolationWorker(): Promise<URL | null> {
+/** Our service worker beside the page: keeps it for use without a network, and brings shared memory where the server cannot. */
+export async function ownServiceWorker(): Promise<URL | null> {
   const path = "./service-worker.js";
-  return (await answers(path, /javascript/, "HEAD")) ? new URL(path, document.baseURI) : null;
+  return (await answers(path, /javascript/, "HEAD")) ? new URL(`${path}?offline`, document.baseURI) : null;
 }
 
 const CLIP = "./clip.wav";

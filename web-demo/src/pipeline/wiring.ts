@@ -1,12 +1,13 @@
 // What is connected to a running pipeline: its input, speaker, recorder, and where signals are looked at.
 import type { Connection, PipelineApi, Recorder } from "@remotemedia/web";
-import { audioOutlets, type InputKind, type Pace } from "../store.ts";
+import { audioOutlets, isSpoken, type InputKind, type Pace } from "../store.ts";
 
 export interface Choices {
   input: InputKind;
   /** What to run, for a file or clip. */
   media: Blob | null;
   deviceId: string;
+  cancelEcho: boolean;
   pace: Pace;
   speaker: boolean;
   record: boolean;
@@ -47,16 +48,21 @@ export class Wiring {
     const from = outlets.includes(choices.listenTo) ? choices.listenTo : outlets[0];
     if (from === undefined) return;
     if (choices.record) this.#recorder = await this.#pipeline.connectRecorder({ from });
-    const live = choices.input === "microphone";
+    const microphone = choices.input === "microphone";
+    // What is late is skipped of a microphone, but not of a voice that answers it.
+    const live = microphone && !isSpoken(this.#pipeline.graph, from);
     // In real time the signal is drawn even when it is not heard; a fast run must not wait for a speaker.
-    if (!choices.speaker && !live && choices.pace === "fast") return;
+    if (!choices.speaker && !microphone && choices.pace === "fast") return;
     this.#speaker = await this.#pipeline.connectSpeaker({ from, live, ...(choices.speaker ? {} : { destination: null }) });
     if (this.#speaker.node) this.taps.out = this.#tap(this.#speaker.node);
   }
 
   async connectInput(choices: Choices): Promise<Connection> {
     if (choices.input === "microphone") {
-      this.#source = await this.#pipeline.connectMicrophone(choices.deviceId ? { deviceId: choices.deviceId } : {});
+      this.#source = await this.#pipeline.connectMicrophone({
+        echoCancellation: choices.cancelEcho,
+        ...(choices.deviceId ? { deviceId: choices.deviceId } : {}),
+      });
     } else {
       if (!choices.media) throw new Error("Choose a file first.");
       this.#source = await this.#pipeline.connectFile(choices.media, { pace: choices.pace, finish: true });

@@ -87,6 +87,8 @@ class PageStore:
             content = await self._get(url, file.sha256, reference, loading.arrived)
             loading.has(content)
             found[file.name] = content
+        if progress is not None:
+            progress(f"opening the model {model.name}")
         return found
 
     async def _get(
