@@ -288,7 +288,7 @@ export interface ModelList {
   models: ModelInfo[];
 }
 
-/** The model of a node. */
+/** A model of a node, which may have several. */
 export interface ModelInfo {
   node: string;
   model: string;

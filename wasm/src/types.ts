@@ -55,7 +55,7 @@ export type GraphNode = NodeInfo;
 export type GraphEdge = EdgeInfo;
 /** One thing wrong with a manifest, or worth a warning; line and column count from 1. */
 export type Problem = ProblemInfo;
-/** The model of a node. `bytes` of all its files; `backend` and `provider`, which run it, are empty until it is open. */
+/** A model of a node, which may have several. `bytes` of all its files; `backend` and `provider`, which run it, are empty until it is open. */
 export type { ModelInfo };
 export type { GraphInfo };
 

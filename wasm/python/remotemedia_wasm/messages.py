@@ -46,8 +46,8 @@ class GetModels(Message, frozen=True, tag="models"):
     id: int
 
 
-class ModelInfo(msgspec.Struct, rename="camel"):
-    """The model of a node.
+class ModelInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """A model of a node, which may have several.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ export function ModelsCard({ className = "" }: { className?: string }) {
     <Card className={className} title="Models" aside={total > 0 && <span className="text-xs text-soft tabular-nums">{mega(total)}, loaded once</span>}>
       <ul className="divide-y divide-line">
         {models.map((model) => (
-          <Model key={model.node} model={model} />
+          <Model key={`${model.node} ${model.model}`} model={model} />
         ))}
       </ul>
     </Card>

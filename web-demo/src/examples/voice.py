@@ -9,7 +9,7 @@ class Answer(rm.Node):
 
     class Params(rm.Params, frozen=True):
         text: str = "Yes?"
-        event: str = "end"
+        event: str = "wake_word"
 
     input_caps = "json"
     output_caps = "text"

@@ -12,7 +12,7 @@ from remotemedia_wasm import messages as page
 
 
 def models_of(graph: Graph, opened: Mapping[str, Node]) -> page.ModelList:
-    """One entry for each node that computes with a model.
+    """One entry for each model of each node that computes with some.
 
     Parameters
     ----------
@@ -29,11 +29,9 @@ def models_of(graph: Graph, opened: Mapping[str, Node]) -> page.ModelList:
         made = opened.get(node_id)
         if not isinstance(made, ModelNode):
             made = node.cls(node.params)
-        known = CATALOG.get(made.model_reference)
-        info = page.ModelInfo(node_id, made.model_reference)
-        if known is not None:
-            info = page.ModelInfo(node_id, known.name, known.size, known.licence, known.description)
-        for model in made.models[:1]:
-            info.backend, info.provider = model.backend, model.provider
-        found.append(info)
+        ran_by = [(model.backend, model.provider) for model in made.models[:1]] or [("", "")]
+        for reference in (made.model_reference, *made.further_models):
+            known = CATALOG.get(reference)
+            about = (known.size, known.licence, known.description) if known else (0, "", "")
+            found.append(page.ModelInfo(node_id, reference, *about, *ran_by[0]))
     return page.ModelList(tuple(found))
