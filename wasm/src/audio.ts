@@ -5,6 +5,8 @@ import type { PipelineEvent } from "./types.ts";
 /** Browsers differ in which of them they take for a gesture. */
 const GESTURES = ["pointerdown", "pointerup", "click", "keydown", "touchend"] as const;
 
+export const WORKLETS = [new URL("./capture.js", import.meta.url), new URL("./playback.js", import.meta.url)];
+
 /** Makes an AudioContext when it is first needed, at the device's own rate: asking for another one fails in some browsers. */
 export class AudioHost {
   context: AudioContext | null;
@@ -41,12 +43,11 @@ export class AudioHost {
     }
     const context = (this.context ??= new AudioContext({ latencyHint: "interactive" }));
     if (context.state === "closed") throw new RemoteMediaError("the AudioContext is closed", { code: "state" });
-    const modules = [new URL("./capture.js", import.meta.url), new URL("./playback.js", import.meta.url)];
     try {
-      await Promise.all(modules.map((url) => context.audioWorklet.addModule(url)));
+      await Promise.all(WORKLETS.map((url) => context.audioWorklet.addModule(url)));
     } catch (error) {
       throw new RemoteMediaError(
-        `the worklets ${modules.join(" and ")} cannot be loaded (${messageOf(error)}): are they beside index.js, ` +
+        `the worklets ${WORKLETS.join(" and ")} cannot be loaded (${messageOf(error)}): are they beside index.js, ` +
           "served as text/javascript, and allowed by script-src?",
         { code: "load", cause: error },
       );

@@ -19,6 +19,12 @@ const BOOTED = Object.entries(PYODIDE_FILES).filter(([name]) => /^(pyodide|pytho
 
 type AssetName = keyof typeof ASSETS;
 
+/** A wheel of this package, where `baseUrl` or the bundler has it. */
+export function assetOf(name: AssetName, base: string | URL | undefined): AssetRequest {
+  const { url, file, sha256, size } = ASSETS[name];
+  return { name, url: base === undefined ? url.href : new URL(file, folder(base)).href, sha256, size };
+}
+
 export class Loader {
   readonly #loaded = new Set<AssetName>();
   readonly #options: LoadOptions;
@@ -93,9 +99,7 @@ export class Loader {
 
   #asset(name: AssetName): AssetRequest {
     this.#loaded.add(name);
-    const { url, file, sha256, size } = ASSETS[name];
-    const base = this.#options.baseUrl;
-    return { name, url: base === undefined ? url.href : new URL(file, folder(base)).href, sha256, size };
+    return assetOf(name, this.#options.baseUrl);
   }
 
   #onnx(): OnnxOptions {

@@ -1,28 +1,36 @@
 // A page that works without a network, by our service worker.
+import { fetchAsset } from "./assets.ts";
+import { WORKLETS } from "./audio.ts";
 import { controlled } from "./isolation.ts";
+import { assetOf } from "./loader.ts";
+import type { LoadOptions } from "./types.ts";
 
 /** Where service-worker.js keeps what pages get. */
 const CACHE = "remotemedia-offline";
+/** Wheels of this package that the first pipeline may not have needed, but another one will. */
+const LATER = ["pyyaml", "workers", "models"] as const;
 
 /** kept: what this page gets from now on is kept · unsupported: no service workers, or no secure context. */
 export type Keeping = "kept" | "unsupported";
 
 /**
- * Register our service-worker.js, by its URL on this origin with `?offline`, and keep what this page has loaded so far.
- * All that pages get from their own origin afterwards is kept, and comes from there when the server cannot be reached. Call it
- * before `Pipeline.load`, so that Python is kept too. Rejects if the worker cannot be loaded: offline too, if it was never kept.
+ * Register our service-worker.js, by its URL on this origin with `?offline`, and keep what this page has loaded so far,
+ * and the files of this package. All else that pages get from their own origin is kept from then on, and comes from there
+ * when the server cannot be reached. Call it before `Pipeline.load`, so that Python is kept, too. Rejects if the worker
+ * cannot be loaded.
  */
-export async function keepOffline(url: string | URL): Promise<Keeping> {
+export async function keepOffline(url: string | URL, { baseUrl }: Pick<LoadOptions, "baseUrl"> = {}): Promise<Keeping> {
   const workers = (navigator as Partial<Navigator>).serviceWorker;
   if (!isSecureContext || workers === undefined) return "unsupported";
-  // Offline its update fails, which changes nothing where it rules the page already.
-  await workers.register(url).catch((error: unknown) => {
-    if (workers.controller === null) throw error;
-  });
   const before = workers.controller !== null;
+  await workers.register(url).catch((error: unknown) => {
+    if (!before) throw error; // else it cannot be asked for now, but is there
+  });
   await controlled(workers);
   // What came before it ruled the page has passed it by.
   if (!before) await keepLoaded();
+  // Without a network they are there, or cannot be had now.
+  await Promise.allSettled([...LATER.map((name) => fetchAsset(assetOf(name, baseUrl))), ...WORKLETS.map((worklet) => fetch(worklet))]);
   return "kept";
 }
 

@@ -38,6 +38,7 @@ const offline = options.has("offline");
 const SCRIPTS = ["worker", "sharedworker"];
 const KEPT = ["GET", "HEAD"];
 const OFFLINE = "remotemedia-offline";
+const HEAD = "remotemedia-head";
 
 scope.addEventListener("install", (event) => event.waitUntil(scope.skipWaiting()));
 scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
@@ -65,7 +66,7 @@ async function serverFirst(request: Request, event: FetchEvent): Promise<Respons
   }
   const isPage = request.mode === "navigate";
   // `no-store`: who asks keeps it.
-  if (request.method === "GET" && answer.status === 200 && request.cache !== "no-store" && !request.headers.has("range")) {
+  if (answer.status === 200 && request.cache !== "no-store" && !request.headers.has("range")) {
     const kept = keep(request, answer.clone(), isPage).catch(() => undefined); // such as a full disk
     event.waitUntil(kept);
     if (isPage) await kept; // before anything that belongs to this version comes
@@ -89,14 +90,17 @@ async function keep(request: Request, answer: Response, isPage: boolean): Promis
 }
 
 async function recall(request: Request): Promise<Response | undefined> {
-  const kept = await (await caches.open(OFFLINE)).match(keyOf(request));
-  if (kept === undefined || request.method !== "HEAD") return kept;
-  return new Response(null, { status: kept.status, headers: kept.headers });
+  const cache = await caches.open(OFFLINE);
+  const kept = await cache.match(keyOf(request));
+  if (kept !== undefined || request.method !== "HEAD") return kept;
+  const whole = await cache.match(request.url);
+  return whole && new Response(null, { status: whole.status, headers: whole.headers });
 }
 
-/** Pages read their queries themselves: one page, whatever they are. */
-function keyOf({ url, mode }: Request): string {
-  return mode === "navigate" ? url.replace(/[?#].*$/, "") : url;
+/** Pages read their queries themselves: one page, whatever they are. Caches know no answers to HEAD: they get a name. */
+function keyOf({ url, mode, method }: Request): string {
+  if (mode === "navigate") return url.replace(/[?#].*$/, "");
+  return method === "HEAD" ? `${url}${url.includes("?") ? "&" : "?"}${HEAD}` : url;
 }
 
 async function leaveIfReplaced(): Promise<void> {

@@ -68,6 +68,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
       const value = isValue(data.value) ? data.value : null;
       const said = value && talkOf(value, ptsOf(data));
       if (said) talk.push({ ...said, key: results.packets + index });
+      if (said?.kind === "word" || said?.kind === "said") return; // in words already
       const level = value && levelOf(value);
       if (level) levels.push(level);
       else if (!value || !addSegment(segments, from, value)) note(JSON.stringify(data.value));
