@@ -14,12 +14,11 @@ from pathlib import Path
 
 import fetch_models
 from artefacts import REPOSITORY, ArtefactError
-
 from remotemedia.models.catalog import CATALOG, KnownModel
 
 RUNTIME = REPOSITORY / "wasm" / "node_modules" / "onnxruntime-web"
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-"""The build for WebAssembly. That for WebGPU is twice as large, and no node asks for it by itself."""
+"""The build for WebAssembly: that for WebGPU is twice as large, and no node asks for it unasked."""
 
 
 def for_pages(model: KnownModel) -> bool:
@@ -28,7 +27,7 @@ def for_pages(model: KnownModel) -> bool:
 
 
 def write_models(target: Path) -> int:
-    """Each model in a folder of its name, and a list of them with their licences; gives the bytes."""
+    """Each model in a folder of its name, and a list with their licences; gives the bytes."""
     source = fetch_models.fetch()
     listed = {}
     for model in filter(for_pages, CATALOG.values()):

@@ -20,7 +20,7 @@ export async function fetchAsset(asset: AssetRequest): Promise<Uint8Array<ArrayB
     if ((await sha256(kept)) === asset.sha256) return kept;
     await cache?.delete(key).catch(() => false);
   }
-  const bytes = await download(asset.url, "baseUrl", { init: cache === undefined ? {} : { cache: "no-store" } });
+  const bytes = await download(asset.url, undefined, { init: cache === undefined ? {} : { cache: "no-store" } });
   const actual = await sha256(bytes);
   if (actual !== asset.sha256) {
     throw new RemoteMediaError(

@@ -179,3 +179,16 @@ test("a page that is no secure context is told what to do, before anything is fe
   expect((await failure(fetchAsset(wheel))).message).toMatch(/no secure context.*https, or from localhost/);
   expect(asked).toEqual([]);
 });
+
+test("a download tells how far it is, and brings all of it", async () => {
+  const content = Buffer.alloc(3_000_000, 7);
+  const address = await serve((_, to) => void to.writeHead(200, { "Content-Type": "application/octet-stream" }).end(content));
+  let now = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => (now += 1_000)); // it tells a few times a second
+  const told: number[] = [];
+  const bytes = await download(address, "modelsUrl", { arrived: (count) => told.push(count) });
+  clock.mockRestore();
+  expect(Buffer.from(bytes).equals(content)).toBe(true);
+  expect(told.at(-1)).toBe(content.length);
+  expect(told).toEqual([...new Set(told)].sort((one, other) => one - other));
+});

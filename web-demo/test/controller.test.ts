@@ -1,7 +1,7 @@
 import { RemoteMediaError, type Connection, type GraphInfo, type LoadOptions, type ModelInfo, type Packet, type PipelineApi, type PipelineEvent, type PipelineState, type Recorder } from "@remotemedia/web";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Controller } from "../src/pipeline/controller.ts";
-import { createStore, type Store } from "../src/store.ts";
+import { audioOutlets, createStore, type Store } from "../src/store.ts";
 
 const GRAPH: GraphInfo = {
   name: "test",
@@ -44,7 +44,7 @@ class Fed<T> implements AsyncIterableIterator<T> {
 
 class FakePipeline {
   state: PipelineState = "loaded";
-  readonly graph = GRAPH;
+  graph: GraphInfo = GRAPH;
   readonly warnings = [];
   readonly link = "shared";
   readonly linkReason = "";
@@ -72,7 +72,8 @@ class FakePipeline {
     await this.microphone;
     return this.#connection("microphone");
   };
-  connectSpeaker = async () => this.#connection("speaker");
+  connectSpeakerAsBefore = (): Connection => this.#connection("speaker");
+  connectSpeaker: (options: object) => Promise<Connection> = async () => this.connectSpeakerAsBefore();
   connectRecorder = async (): Promise<Recorder> => ({ ...this.#connection("recorder"), stop: () => Promise.resolve(new Blob(["RIFF"])) });
   outputs = () => this.packets;
   events = () => this.happened;
@@ -155,6 +156,49 @@ describe("the controller", () => {
     await settled();
     expect(store.getState().nodeErrors).toEqual({ gain: { count: 2, last: "division by zero" } });
     expect(store.getState().log.at(-1)).toMatchObject({ kind: "error", count: 2, traceback: "Traceback", detail: "gain:in · item 4" });
+    await controller.close();
+  });
+
+  it("shows the models, how far they are while it starts, and what runs them then", async () => {
+    const model = { node: "vad", model: "silero-vad", bytes: 2_845_718, licence: "MIT", description: "", backend: "", provider: "" };
+    const far = (fraction: number | null) => ({ kind: "session" as const, what: "progress", message: "loading", node: "vad", port: null, fraction });
+    fake.modelList = [model];
+    await controller.load();
+    expect(store.getState().models).toEqual([model]);
+    let opened = () => {};
+    fake.start = async () => {
+      await new Promise<void>((resolve) => (opened = resolve));
+      fake.state = "running";
+    };
+    const started = controller.start();
+    await settled();
+    fake.happened.put(far(0.25));
+    fake.happened.put(far(0.5));
+    await settled();
+    expect(store.getState().modelProgress).toEqual({ vad: { message: "loading", fraction: 0.5 } });
+    expect(store.getState().log).toEqual([]);
+    fake.modelList = [{ ...model, backend: "onnxruntime-web", provider: "wasm" }];
+    opened();
+    await started;
+    expect(store.getState()).toMatchObject({ modelProgress: {}, models: [{ backend: "onnxruntime-web" }], stage: "running" });
+    await controller.close();
+    expect(store.getState().models).toEqual([]);
+  });
+
+  it("hears what was made of text first, and skips nothing of it", async () => {
+    const voice = { id: "voice", nodeType: "TextToSpeech", summary: "", params: {}, inputs: { in: "text" }, outputs: { out: "audio" }, isOutput: false };
+    const connected = vi.fn((_: object) => Promise.resolve(fake.connectSpeakerAsBefore()));
+    fake.graph = { ...GRAPH, nodes: [...GRAPH.nodes, voice], outlets: ["gain:out", "voice:out"] };
+    expect(audioOutlets(fake.graph)).toEqual(["voice:out", "gain:out"]);
+    fake.connectSpeaker = connected;
+    await controller.start();
+    await controller.stop();
+    store.setState({ listenTo: "gain:out" });
+    await controller.start();
+    expect(connected.mock.calls.map(([options]) => options)).toMatchObject([
+      { from: "voice:out", live: false },
+      { from: "gain:out", live: true },
+    ]);
     await controller.close();
   });
 

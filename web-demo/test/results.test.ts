@@ -35,6 +35,24 @@ describe("results", () => {
     expect(notes.map(({ text }) => text)).toEqual(["hello", "4"]);
   });
 
+  it("say in words what was heard and said, in order of time, and once", () => {
+    const { talk, segments, notes } = withPackets(NO_RESULTS, [
+      json("vad", { event: "start", start_us: 1_000_000 }),
+      packet("wake", { type: "json", ptsUs: 1_800_000n, value: { event: "wake_word", word: "hey_jarvis", score: 0.93, end_us: 1_800_000 } }),
+      packet("voice", { type: "json", ptsUs: 1_800_000n, value: { text: "Yes?", last: false, start_sample: 0, end_sample: 10 } }),
+      packet("voice", { type: "json", ptsUs: 2_500_000n, value: { text: "Yes?", last: true, start_sample: 10, end_sample: 20 } }),
+      json("vad", { event: "end", start_us: 1_000_000, end_us: 2_000_000 }),
+    ]);
+    expect(talk.map(({ kind, us, text, score }) => [kind, us, text, score])).toEqual([
+      ["start", 1_000_000, "Speech began", null],
+      ["word", 1_800_000, "Heard “hey jarvis”", 0.93],
+      ["end", 2_000_000, "Speech ended, after 1.0 s", null],
+      ["said", 2_500_000, "Said “Yes?”", null],
+    ]);
+    expect(segments).toHaveLength(1);
+    expect(notes.map(({ text }) => JSON.parse(text).last)).toEqual([false]); // a part of a sentence
+  });
+
   it("become lines without their samples", () => {
     expect(lineOf(packet("a", { type: "audio", samples: [new Float32Array(4)] }))).toContain('"samples":[{"bytes":16}]');
   });

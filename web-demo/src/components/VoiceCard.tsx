@@ -42,9 +42,9 @@ export function VoiceCard({ className = "" }: { className?: string }) {
 
 function Line({ entry: { kind, us, text, score } }: { entry: Talk }) {
   return (
-    <li data-kind={kind} data-us={us ?? ""} data-score={score ?? ""} className="grid grid-cols-[auto_3.5rem_minmax(0,1fr)_auto] items-baseline gap-x-2.5 rounded-md px-2 py-1">
+    <li data-kind={kind} data-us={us} data-score={score ?? ""} className="grid grid-cols-[auto_3.5rem_minmax(0,1fr)_auto] items-baseline gap-x-2.5 rounded-md px-2 py-1">
       <span aria-hidden className={`size-2 self-center rounded-full ${DOTS[kind]}`} />
-      <span className="text-xs text-soft tabular-nums">{us === null ? "" : clockText(us, 1)}</span>
+      <span className="text-xs text-soft tabular-nums">{clockText(us, 1)}</span>
       <span className={`break-words ${kind === "word" || kind === "said" ? "font-medium" : "text-soft"}`}>{text}</span>
       {score !== null && <span className="text-xs text-soft tabular-nums">{score.toFixed(2)}</span>}
     </li>

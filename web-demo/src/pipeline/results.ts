@@ -1,7 +1,7 @@
 // From packets to what the time line shows. Pure: the store keeps what comes out.
 import type { Packet } from "@remotemedia/web";
 import { ptsOf } from "./packets.ts";
-import { talkOf, type Talk } from "./talk.ts";
+import { inOrder, talkOf, type Talk } from "./talk.ts";
 
 const MAX_SEGMENTS = 5_000;
 const MAX_LEVELS = 36_000; // an hour at ten a second
@@ -66,7 +66,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
       note(data.text);
     } else if (data.type === "json") {
       const value = isValue(data.value) ? data.value : null;
-      const said = value && talkOf(value, ptsOf(data));
+      const said = value && talkOf(value, ptsOf(data) ?? 0);
       if (said) talk.push({ ...said, key: results.packets + index });
       if (said?.kind === "word" || said?.kind === "said") return; // in words already
       const level = value && levelOf(value);
@@ -80,7 +80,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
     segments: newest([...segments.values()], MAX_SEGMENTS),
     levels: levels.length ? newest([...results.levels, ...levels], MAX_LEVELS) : results.levels,
     notes: notes.length ? newest([...results.notes, ...notes], MAX_NOTES) : results.notes,
-    talk: talk.length ? newest([...results.talk, ...talk], MAX_TALK) : results.talk,
+    talk: talk.length ? newest(inOrder([...results.talk, ...talk]), MAX_TALK) : results.talk,
     packets: results.packets + packets.length,
     audioPackets,
     audioFrames,
