@@ -567,5 +567,8 @@ async def test_a_node_tells_how_far_it_is(clock: VirtualClock) -> None:
     rm.node("TestLoadsHere")(Loads)
     async with pipeline("n:TestLoadsHere").session(clock=clock) as session:
         pass
-    told = [(e.kind, e.node, e.message) async for e in session.events()]
-    assert told == [("progress", "n", "reading"), ("progress", "n", "building (25%)")]
+    told = [(e.kind, e.node, e.message, e.fraction) async for e in session.events()]
+    assert told == [
+        ("progress", "n", "reading", None),
+        ("progress", "n", "building (25%)", 0.25),
+    ]
