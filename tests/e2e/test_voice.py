@@ -23,6 +23,8 @@ from remotemedia import Audio, Packet, Text
 from remotemedia.wav import Encoding, WavDecoder, WavWriter
 
 MANIFEST = REPOSITORY / "examples" / "01-speech-segments" / "pipeline.yaml"
+DESKTOP = {"width": 1440, "height": 1000}
+PHONE = {"width": 390, "height": 844}
 ANSWER = "Yes? I am listening."
 RATE = 24_000
 TO_NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -79,7 +81,7 @@ def context(playwright: Playwright, call: Path) -> Iterator[BrowserContext]:
         executable_path=CHROMIUM,
         args=[*QUIET, *AUDIO, TO_NOWHERE, f"--use-file-for-fake-audio-capture={call}%noloop"],
     )
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=["microphone"])
+    made = browser.new_context(viewport=DESKTOP, permissions=["microphone"])
     made.set_default_timeout(60_000)
     foreign: list[str] = []
     own = 0
@@ -112,7 +114,7 @@ def gone(address: str) -> Iterator[None]:
 
 
 def call_and_be_answered(demo: Demo, name: str, folder: Path) -> None:
-    demo.part("input-select").select_option("microphone")
+    expect(demo.part("input-select")).to_have_value("microphone")
     expect(demo.part("speaker-toggle")).to_be_checked()
     demo.start()
     demo.wait("running")
@@ -131,6 +133,10 @@ def call_and_be_answered(demo: Demo, name: str, folder: Path) -> None:
         expect(talk.locator(f"[data-kind={kind}]")).to_have_count(count)
     expect(talk).to_contain_text("Said “I am listening.”")
     demo.photograph(name)
+    demo.page.set_viewport_size(PHONE)
+    demo.photograph(f"{name}-phone", whole=False)
+    assert demo.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    demo.page.set_viewport_size(DESKTOP)
     demo.part("finish").click()
     demo.wait("finished")
     expect(word).to_have_count(1)

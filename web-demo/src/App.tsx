@@ -43,13 +43,13 @@ export function App() {
         <div className="contents min-w-0 flex-col gap-4 lg:flex">
           <InputPanel />
           <OutputPanel />
-          <ModelsCard />
+          <ModelsCard className="order-2 lg:order-none" />
           <DownloadPanel className="order-2 lg:order-none" />
           <ManifestPanel className="order-3 lg:order-none" />
           <Rings className="order-5 lg:order-none" />
         </div>
         <div className="contents min-w-0 flex-col gap-4 lg:flex">
-          <VoiceCard className="order-1 lg:order-none" />
+          <VoiceCard />
           <Signals className="order-1 lg:order-none" />
           <Timeline className="order-1 lg:order-none" />
           <LatencyTable className="order-4 lg:order-none" />

@@ -31,7 +31,8 @@ export async function open(signal: AbortSignal): Promise<void> {
   const { exampleId } = useStore.getState();
   const first = findExample(examples, exampleId || query.example) ?? findExample(examples, SERVED_ID) ?? examples[0];
   useStore.setState({ examples, clipThere: clip });
-  if (clip && useStore.getState().file === null) await chooseInput("clip");
+  if (first?.speaks && !exampleId) await chooseInput("microphone");
+  else if (clip && useStore.getState().file === null) await chooseInput("clip");
   if (signal.aborted || !first) return;
   if (!exampleId) useStore.setState({ exampleId: first.id, manifest: first.manifest, source: first.source, speaker: first.speaks });
   // Who saves data decides by pressing Start.
@@ -59,6 +60,7 @@ export async function chooseExample(id: string): Promise<void> {
   const leaves = findExample(examples, exampleId)?.speaks ?? false;
   const speaker = example.speaks || (before && !leaves); // one that speaks wants to be heard, a microphone does not
   useStore.setState({ exampleId: example.id, manifest: example.manifest, source: example.source, speaker });
+  if (example.speaks) await chooseInput("microphone");
   await controller.load();
 }
 

@@ -69,6 +69,9 @@ def readme(isolated: bool, has_worker: bool) -> str:
 Nothing is loaded from anywhere else. Any static server can serve this folder, from any path.
 Browsers allow microphones and shared memory only over https, or from localhost.
 
+What a folder `models` has is loaded by pipelines that compute with models, and has licences of its
+own: see `models/models.json`. You may leave out what yours does not use.
+
 ## Headers
 
 Netlify and Cloudflare Pages read `{HEADERS_FILE}`: upload the folder as it is.

@@ -310,7 +310,9 @@ export class Controller {
   /** Tells of an error; what is wrong with the manifest is shown at its lines. */
   #fail(error: unknown, stage?: State["stage"]): void {
     const known = error instanceof RemoteMediaError ? error : null;
-    const message = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    // Not every message names the node: that a file is missing may be said of any.
+    const message = known?.node && !said.includes(known.node) ? `${known.node}: ${said}` : said;
     const traceback = known?.traceback ?? "";
     const problems = known?.problems ?? [];
     this.#set({ ...(problems.length ? { problems } : { fault: { message, traceback } }), ...(stage ? { stage } : {}) });
