@@ -2,6 +2,7 @@
 // Python's memory: Python says where they are, and nothing is made for a run but ONNX's own tensors.
 import { download } from "./assets.ts";
 import { RemoteMediaError, messageOf } from "./errors.ts";
+import { Turns } from "./turns.ts";
 
 export interface OnnxOptions {
   /** Folder of onnxruntime-web's files. */
@@ -59,6 +60,9 @@ export class OnnxHost {
   readonly pageUrl: string;
   readonly #url: string;
   readonly #memory: () => Uint8Array;
+  // All sessions share one stack in WebAssembly, on which a run has its arrays while it awaits: with another one
+  // beside it they are overwritten, and what comes out is wrong, or worse.
+  readonly #turns = new Turns();
   #ort: Promise<Ort> | undefined;
   #gpu = false;
 
@@ -77,8 +81,8 @@ export class OnnxHost {
   /** Open a model. It calls `done(layout, failure)` after each run. */
   async open(file: Uint8Array, providers: string[], threads: number, done: Done): Promise<OnnxSession> {
     const ort = await this.#load(providers.includes("webgpu"), threads);
-    const session = await ort.InferenceSession.create(file, { executionProviders: providers, logSeverityLevel: 3 });
-    return new OnnxSession(ort, session, this.#memory, done);
+    const session = await this.#turns.run(() => ort.InferenceSession.create(file, { executionProviders: providers, logSeverityLevel: 3 }));
+    return new OnnxSession(ort, session, this.#turns, this.#memory, done);
   }
 
   /** The bytes at an address: from the browser's cache, or else downloaded. */
@@ -146,6 +150,7 @@ type Done = (layout?: string, failure?: string) => void;
 export class OnnxSession {
   readonly #ort: Ort;
   readonly #session: OrtSession;
+  readonly #turns: Turns;
   readonly #memory: () => Uint8Array;
   readonly #done: Done;
   #feeds: Record<string, OrtTensor> = {};
@@ -155,9 +160,10 @@ export class OnnxSession {
   readonly #shapes: [string, readonly number[]][] = [];
   #addresses: number[] = [];
 
-  constructor(ort: Ort, session: OrtSession, memory: () => Uint8Array, done: Done) {
+  constructor(ort: Ort, session: OrtSession, turns: Turns, memory: () => Uint8Array, done: Done) {
     this.#ort = ort;
     this.#session = session;
+    this.#turns = turns;
     this.#memory = memory;
     this.#done = done;
   }
@@ -183,25 +189,37 @@ export class OnnxSession {
     this.#names = outputs;
   }
 
-  /** Run it on what is there. */
+  /** Run it on what is there, when no other model runs. */
   run(): void {
+    this.#turns.take(() => this.#begin());
+  }
+
+  async close(): Promise<void> {
+    await this.#turns.run(() => this.#session.release());
+  }
+
+  #begin(): void {
     const heap = this.#memory();
     for (const [address, bytes] of this.#inputs) bytes.set(heap.subarray(address, address + bytes.length));
     const began = performance.now();
     this.#session.run(this.#feeds, this.#names).then(
-      (found) => inTurn(began, () => this.#give(found)),
-      (error: unknown) => inTurn(began, () => this.#done("", messageOf(error) || "no reason is given")),
+      (found) => this.#end(began, () => this.#give(found)),
+      (error: unknown) => this.#end(began, () => this.#done("", messageOf(error) || "no reason is given")),
     );
+  }
+
+  #end(began: number, then: () => void): void {
+    try {
+      inTurn(began, then);
+    } finally {
+      this.#turns.leave();
+    }
   }
 
   /** Write the outputs of the last run to these addresses, and those of later ones of the same shapes. */
   take(addresses: Iterable<number>): void {
     this.#addresses = [...addresses];
     this.#write();
-  }
-
-  async close(): Promise<void> {
-    await this.#session.release();
   }
 
   #give(found: Record<string, OrtTensor>): void {
