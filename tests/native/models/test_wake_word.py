@@ -598,7 +598,7 @@ def test_nor_by_another_voice(voice: str, tmp_path: Path) -> None:
 
 
 def test_reading_has_no_word(recordings: Path) -> None:
-    for name in ("two_cities", "beckett"):
+    for name in ("two_cities", "beckett", "endgame_nagg_nell"):
         with wave.open(str(recordings / f"{name}.wav")) as file:
             assert file.getnchannels() == 1
             data = np.frombuffer(file.readframes(file.getnframes()), np.int16)
