@@ -50,8 +50,7 @@ class WakeWord(PerModelStream[WakeWordStream]):
     path or URL of a classifier that was trained with openWakeWord; its word is then the name of the
     file without ``.onnx``. What is common to all words is computed once. A page has to be served
     the model files from a folder of its own (`modelsUrl`): where they are published, no page may
-    fetch them. Words that sound alike are heard, too, such as "a Lexus" for ``alexa``: a higher
-    threshold or more `patience` keeps them out, and some of what was meant.
+    fetch them. What sounds much like a word is heard, too, such as "a Lexus" for ``alexa``.
 
     Listening. Each word begins it anew. It ends after `listen_ms`, or with a gap in the time stamps
     longer than `pause_ms`; but not before half a second was said, for most people pause after the
