@@ -397,8 +397,10 @@ def test_a_detector_ends_segments_at_once(called: tuple[np.ndarray, int]) -> Non
     block = Audio(silence(0.2), RATE, ended_us + 300_000)
     start, _ = node.process(block)
     assert start.data.value["segment"] == 2
-    (end,) = node.process(detected(ended_us + 300_000, ended_us + 500_000).data, "segments")
-    assert end.data.value["duration_us"] == 200_000
+    rounded = detected(ended_us + 300_000, ended_us + 500_001)
+    (end,) = node.process(rounded.data, "segments")
+    assert end.data.value["duration_us"] == 200_001
+    assert end.data.value["end_sample"] == len(word) + RATE // 5
     assert list(node.finish()) == []
     node.close()
 

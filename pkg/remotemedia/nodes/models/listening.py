@@ -89,13 +89,13 @@ class Listening:
         """Audio came up to this sample: the detector's ends that it reaches are due."""
         self._seen_us = self._time_us(position)
         ready: list[Emit] = []
-        while self._ends and self._ends[0].end_us <= self._seen_us:
+        while self._ends and self._is_due(self._ends[0]):
             ready += self._close_at(self._ends.popleft())
         return ready
 
     def take(self, event: SpeechEvent) -> list[Emit]:
         """The detector says where a segment of its ends."""
-        if event.end_us <= self._seen_us:
+        if self._is_due(event):
             return self._close_at(event)
         self._ends.append(event)
         return []
@@ -105,6 +105,10 @@ class Listening:
         if self._start < 0:
             return []
         return self._close(self._end, self._end_us(self._end), reason)
+
+    def _is_due(self, event: SpeechEvent) -> bool:
+        # The detector's times and ours are rounded by themselves.
+        return event.end_us <= self._seen_us + self._in.tolerance_us
 
     def _close_at(self, event: SpeechEvent) -> list[Emit]:
         if self._start < 0 or event.end_us <= self._start_us:
