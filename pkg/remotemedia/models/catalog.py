@@ -60,14 +60,14 @@ class KnownModel(msgspec.Struct, frozen=True):
 _OPENWAKEWORD = "https://github.com/dscripka/openWakeWord/releases/download/v0.5.1/"
 
 
-def _wake_word(word: str, sha256: str, size: int) -> KnownModel:
+def _wake_word(word: str, sha256: str, size: int, phrase: str = "") -> KnownModel:
     """One of openWakeWord's own classifiers."""
     name = f"{word}_v0.1.onnx"
     return KnownModel(
         word,
         (ModelFile(name, sha256, _OPENWAKEWORD + name, size),),
         licence="CC BY-NC-SA 4.0",
-        description=f"recognises {word.replace('_', ' ')!r}, for WakeWord",
+        description=f"recognises “{phrase or word.replace('_', ' ')}”, for WakeWord",
     )
 
 
@@ -241,10 +241,16 @@ CATALOG: dict[str, KnownModel] = {
             204081,
         ),
         _wake_word(
-            "timer", "371e44535470a29248b3b8f1bbbbaf2525c86417fd8f75c67fcf02ae0b9626df", 1742475
+            "timer",
+            "371e44535470a29248b3b8f1bbbbaf2525c86417fd8f75c67fcf02ae0b9626df",
+            1742475,
+            "set a 5 minute timer",
         ),
         _wake_word(
-            "weather", "8441da8e746899e8d969528d5bad5651cdd563079c05962788f77753041f60e7", 1149158
+            "weather",
+            "8441da8e746899e8d969528d5bad5651cdd563079c05962788f77753041f60e7",
+            1149158,
+            "what's the weather",
         ),
     )
 }
