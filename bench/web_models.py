@@ -106,9 +106,7 @@ def main() -> int:
             ]
         )
     report.body["rows"] = body
-    report.table(
-        ["one frame", "p50 ms", "p99", "÷ raw, p25", "p50", "p75", "from native"], rows
-    )
+    report.table(["one frame", "p50 ms", "p99", "÷ raw, p25", "p50", "p75", "from native"], rows)
     report.claim("SileroVAD ÷ onnxruntime-web", body["ours"]["ratio"]["p50"], at_most=1.25)
     report.claim("SileroVAD by numpy, a frame", body["numpy"]["ms"]["p50"], at_most=3, unit=" ms")
     for name in ("ours", "numpy"):

@@ -162,7 +162,7 @@ def silero_vad() -> Cases:
     """By onnxruntime natively, by numpy in Pyodide."""
     for rate in (8_000, 16_000):
         yield f"{rate} Hz", {}, audio(held(speech, rate // 8_000), rate, 10)
-    hasty = {"min_speech_ms": 32, "min_silence_ms": 32, "speech_pad_ms": 0}
+    hasty = {"min_speech_ms": 32, "min_silence_ms": 32, "speech_pad_ms": 0, "batch_ms": 0}
     yield "short segments", dict(hasty), audio(speech_in_noise, 8_000, 20)
     picky = {"model": "silero-vad", "threshold": 0.6, "negative_threshold": 0.55}
     yield "stereo", dict(picky), audio(speech, 8_000, 10, channels=2)

@@ -181,7 +181,10 @@ class UtteranceStream:
         begin = self._begin()
         _, last = self._segments[-1]
         end = now if last is None else last
-        speech = sum((now if stop is None else stop) - start for start, stop in self._segments)
+        # One that is open may begin further on, where all up to there was retracted.
+        speech = sum(
+            max(0, (now if stop is None else stop) - start) for start, stop in self._segments
+        )
         if end > begin and (self._rest or speech >= self._min):
             samples = self._samples(begin, end)
             pts_us = self.timeline.pts_us(begin)
