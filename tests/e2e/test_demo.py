@@ -420,8 +420,10 @@ def test_strict_mode_leaves_one_worker(open_demo: OpenDemo, tmp_path: Path) -> N
     quiet = ["--emptyOutDir", "--logLevel", "error"]
     development = {**os.environ, "NODE_ENV": "development"}
     subprocess.run([*vite, *quiet], check=True, cwd=app, env=development)
-    shutil.copytree(SITE / "pyodide", site / "pyodide")
-    shutil.copy(SITE / "clip.wav", site)
+    for folder in ("pyodide", "onnx", "models"):
+        shutil.copytree(SITE / folder, site / folder)
+    for file in ("clip.wav", "service-worker.js"):
+        shutil.copy(SITE / file, site)
     with running("env", f"REMOTEMEDIA_WEB_SITE={site}", *web(MANIFEST)) as served:
         demo = open_demo()
         started: list[str] = []
