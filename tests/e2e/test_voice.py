@@ -181,6 +181,10 @@ def test_an_export_works_without_its_server(context: BrowserContext, tmp_path: P
     with running(*plain, "--directory", folder) as address:
         demo.open(address)
         expect(demo.part("offline")).to_have_text("Works offline")
+        # Past the worker, as by Shift and Reload: it takes the page back.
+        demo.page.context.new_cdp_session(demo.page).send("Page.reload", {"ignoreCache": True})
+        expect(demo.part("offline")).to_have_text("Works offline")
+        demo.wait("loaded")
     with gone(address):
         demo.page.goto(f"{address}?example=your-own-node")  # another query is the same page
         demo.wait("loaded")

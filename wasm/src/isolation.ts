@@ -24,6 +24,8 @@ export interface IsolationScope {
 }
 
 const HEADERS = "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
+/** Longest time until a service worker has its page, ms: it is downloaded first. */
+const CONTROL_MS = 5_000;
 const RELOADED = "remotemedia-isolation";
 
 /** Answers at once, from what the browser allows now. Works in workers too. */
@@ -88,24 +90,28 @@ export async function registerIsolation(url: string | URL): Promise<Registration
   }
   const workers = (navigator as Partial<Navigator>).serviceWorker;
   if (!isSecureContext || workers === undefined) return "unsupported";
-  await workers.register(url);
+  const registration = await workers.register(url);
   // One that was reloaded and still is not isolated would reload for ever.
   if (sessionStorage.getItem(RELOADED) !== null) {
     sessionStorage.removeItem(RELOADED);
     return "failed";
   }
-  await controlled(workers);
+  await controlled(workers, registration);
   sessionStorage.setItem(RELOADED, "1");
   location.reload();
   return "reloading";
 }
 
-/** Resolves when a service worker answers this page's requests. */
-export function controlled(workers: ServiceWorkerContainer): Promise<void> {
-  return new Promise((resolve) => {
-    if (workers.controller !== null) resolve();
-    else workers.addEventListener("controllerchange", () => resolve(), { once: true });
-  });
+/** Whether our service worker answers this page's requests; waits until it does, but not for ever. */
+export async function controlled(workers: ServiceWorkerContainer, registration: ServiceWorkerRegistration | undefined): Promise<boolean> {
+  if (workers.controller !== null) return true;
+  const changed = new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
+  // A new one takes the page by itself. One that has been there takes it when asked: the user may have reloaded past it.
+  registration?.active?.postMessage("claim");
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([changed, new Promise((resolve) => (timer = setTimeout(resolve, CONTROL_MS)))]);
+  clearTimeout(timer);
+  return workers.controller !== null;
 }
 
 function is(value: string | null, ...allowed: string[]): boolean {

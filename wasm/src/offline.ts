@@ -10,8 +10,8 @@ const CACHE = "remotemedia-offline";
 /** Wheels of this package that the first pipeline may not have needed, but another one will. */
 const LATER = ["pyyaml", "workers", "models"] as const;
 
-/** kept: what this page gets from now on is kept · unsupported: no service workers, or no secure context. */
-export type Keeping = "kept" | "unsupported";
+/** kept: what this page gets from now on is kept · unsupported: no service workers, or no secure context · failed: the worker does not start. */
+export type Keeping = "kept" | "unsupported" | "failed";
 
 /**
  * Register our service-worker.js, by its URL on this origin with `?offline`, and keep what this page has loaded so far,
@@ -23,10 +23,11 @@ export async function keepOffline(url: string | URL, { baseUrl }: Pick<LoadOptio
   const workers = (navigator as Partial<Navigator>).serviceWorker;
   if (!isSecureContext || workers === undefined) return "unsupported";
   const before = workers.controller !== null;
-  await workers.register(url).catch((error: unknown) => {
+  const registration = await workers.register(url).catch((error: unknown) => {
     if (!before) throw error; // else it cannot be asked for now, but is there
+    return undefined;
   });
-  await controlled(workers);
+  if (!(await controlled(workers, registration))) return "failed";
   // What came before it ruled the page has passed it by.
   if (!before) await keepLoaded();
   // Without a network they are there, or cannot be had now.

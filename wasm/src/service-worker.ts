@@ -29,6 +29,7 @@ interface Scope {
   readonly registration: { unregister(): Promise<boolean> };
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", listener: (event: Event & { waitUntil(done: Promise<void>): void }) => void): void;
+  addEventListener(type: "message", listener: (event: Event & { data: unknown; waitUntil(done: Promise<void>): void }) => void): void;
   addEventListener(type: "fetch", listener: (event: FetchEvent) => void): void;
 }
 const scope = globalThis as unknown as Scope;
@@ -42,6 +43,9 @@ const HEAD = "remotemedia-head";
 
 scope.addEventListener("install", (event) => event.waitUntil(scope.skipWaiting()));
 scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
+scope.addEventListener("message", (event) => {
+  if (event.data === "claim") event.waitUntil(scope.clients.claim());
+});
 scope.addEventListener("fetch", (event) => {
   const { request } = event;
   if (new URL(request.url).origin !== scope.location.origin) return;
@@ -67,9 +71,12 @@ async function serverFirst(request: Request, event: FetchEvent): Promise<Respons
   const isPage = request.mode === "navigate";
   // `no-store`: who asks keeps it.
   if (answer.status === 200 && request.cache !== "no-store" && !request.headers.has("range")) {
-    const kept = keep(request, answer.clone(), isPage).catch(() => undefined); // such as a full disk
-    event.waitUntil(kept);
-    if (isPage) await kept; // before anything that belongs to this version comes
+    const kept = await recall(request).catch(() => undefined);
+    if (kept === undefined || !isSame(kept, answer)) {
+      const keeping = keep(request, answer.clone(), isPage).catch(() => undefined); // such as a full disk
+      event.waitUntil(keeping);
+      if (isPage) await keeping; // before anything that belongs to this version comes
+    }
   }
   if (isPage) event.waitUntil(leaveIfReplaced().catch(() => undefined));
   return answer;
@@ -87,6 +94,11 @@ async function keep(request: Request, answer: Response, isPage: boolean): Promis
   if (old === now) return;
   await caches.delete(OFFLINE);
   await (await caches.open(OFFLINE)).put(url, answer);
+}
+
+/** Whether the server says that it is the version that is kept. */
+function isSame(kept: Response, answer: Response): boolean {
+  return ["etag", "last-modified"].some((name) => answer.headers.has(name) && answer.headers.get(name) === kept.headers.get(name));
 }
 
 async function recall(request: Request): Promise<Response | undefined> {

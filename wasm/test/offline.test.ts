@@ -7,13 +7,17 @@ const ORIGIN = "https://page.example";
 /** Cache Storage, in memory; answers can be read again and again. */
 class Caches {
   readonly all = new Map<string, Map<string, Response>>();
+  written = 0;
   async open(name: string) {
     const entries = this.all.get(name) ?? new Map<string, Response>();
     this.all.set(name, entries);
     const urlOf = (key: RequestInfo) => (typeof key === "string" ? key : key.url);
     return {
       match: async (key: RequestInfo) => entries.get(urlOf(key))?.clone(),
-      put: async (key: RequestInfo, answer: Response) => void entries.set(urlOf(key), answer.clone()),
+      put: async (key: RequestInfo, answer: Response) => {
+        this.written += 1;
+        entries.set(urlOf(key), answer.clone());
+      },
     };
   }
   async delete(name: string) {
@@ -98,6 +102,19 @@ describe("with ?offline", () => {
     expect(await (await ask("/a.json"))?.text()).toBe("newer");
   });
 
+  test("what has not changed is not written again", async () => {
+    await install();
+    for (const header of ["ETag", "Last-Modified"]) {
+      for (const version of ["1", "1", "2"]) {
+        server = () => new Response(`version ${version}`, { headers: { [header]: version } });
+        expect(await (await ask(`/${header}`))?.text()).toBe(`version ${version}`);
+      }
+    }
+    expect(caches.written).toBe(4);
+    server = away;
+    expect(await (await ask("/ETag"))?.text()).toBe("version 2");
+  });
+
   test("a page is one, whatever its query, and isolated from the cache, too", async () => {
     await install();
     await visit("/?example=a");
@@ -173,10 +190,14 @@ test("without ?offline it keeps nothing, and has a part in pages and workers onl
 class Container extends EventTarget {
   listened = false;
   constructor(
-    readonly controller: object | null,
-    readonly register: () => Promise<void>,
+    public controller: object | null,
+    readonly register: () => Promise<unknown>,
   ) {
     super();
+  }
+  rule(): void {
+    this.controller = {};
+    this.dispatchEvent(new Event("controllerchange"));
   }
   override addEventListener(...given: Parameters<EventTarget["addEventListener"]>): void {
     super.addEventListener(...given);
@@ -187,7 +208,7 @@ class Container extends EventTarget {
 describe("keepOffline", () => {
   const got: string[] = [];
 
-  async function page({ controlled = false, register = async () => {} }: { controlled?: boolean; register?: () => Promise<void> } = {}) {
+  async function page({ controlled = false, register = async () => {} }: { controlled?: boolean; register?: () => Promise<unknown> } = {}) {
     vi.resetModules();
     got.length = 0;
     const container = new Container(controlled ? {} : null, vi.fn(register));
@@ -211,7 +232,7 @@ describe("keepOffline", () => {
     const keeping = keepOffline("./service-worker.js?offline");
     await vi.waitFor(() => expect(container.listened).toBe(true));
     expect(got).toEqual([]);
-    container.dispatchEvent(new Event("controllerchange"));
+    container.rule();
     expect(await keeping).toBe("kept");
     expect(container.register).toHaveBeenCalledWith("./service-worker.js?offline");
     expect(caches.kept).toEqual(["/demo/", "/demo/app.js"]);
@@ -228,6 +249,27 @@ describe("keepOffline", () => {
     expect(caches.kept).toEqual([]);
     const first = await page({ register: refused });
     await expect(first.keepOffline("./sw.js?offline")).rejects.toThrow("offline");
+  });
+
+  test("one that the user reloaded past is asked to take the page; one that never does is not waited for for ever", async () => {
+    const posted: unknown[] = [];
+    const registration = { active: { postMessage: (message: unknown) => posted.push(message) } };
+    const { container, keepOffline } = await page({ register: () => Promise.resolve(registration) });
+    const keeping = keepOffline("./sw.js?offline");
+    await vi.waitFor(() => expect(posted).toEqual(["claim"]));
+    container.rule();
+    expect(await keeping).toBe("kept");
+
+    const stuck = await page();
+    vi.useFakeTimers();
+    try {
+      const failing = stuck.keepOffline("./sw.js?offline");
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(await failing).toBe("failed");
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(caches.kept).toEqual([]);
   });
 
   test("is not possible everywhere", async () => {
