@@ -156,7 +156,7 @@ def call_and_be_answered(demo: Demo, name: str, folder: Path) -> None:
 
 @pytest.mark.timeout(180)  # two calls of 12 s, each with its boot
 def test_it_hears_its_name_and_answers_also_without_a_network(
-    context: BrowserContext, tmp_path: Path
+    context: BrowserContext, call: Path, tmp_path: Path
 ) -> None:
     demo = Demo(context.new_page())
     with running(*web(MANIFEST)) as address:
@@ -168,6 +168,14 @@ def test_it_hears_its_name_and_answers_also_without_a_network(
         demo.wait("loaded")
         expect(demo.part("link-kind")).to_have_attribute("data-link", "shared")
         call_and_be_answered(demo, "voice-offline", tmp_path)
+        # The same with a recording, faster than it was spoken.
+        demo.part("input-select").select_option("file")
+        demo.part("file-input").set_input_files(call)
+        demo.part("speaker-toggle").uncheck()
+        demo.start()
+        demo.wait("finished")
+        expect(demo.part("talk").locator("[data-kind=word]")).to_have_count(1)
+        expect(demo.part("talk").locator("[data-kind=said]")).to_have_count(2)
     demo.check()
 
 
