@@ -41,15 +41,19 @@ describe("results", () => {
       packet("wake", { type: "json", ptsUs: 1_800_000n, value: { event: "wake_word", word: "hey_jarvis", score: 0.93, end_us: 1_800_000 } }),
       packet("voice", { type: "json", ptsUs: 1_800_000n, value: { text: "Yes?", last: false, start_sample: 0, end_sample: 10 } }),
       packet("voice", { type: "json", ptsUs: 2_500_000n, value: { text: "Yes?", last: true, start_sample: 10, end_sample: 20 } }),
+      json("wake", { event: "start", start_us: 1_900_000 }),
       json("vad", { event: "end", start_us: 1_000_000, end_us: 2_000_000 }),
+      json("wake", { event: "end", start_us: 1_900_000, end_us: 3_000_000, reason: "silence" }),
     ]);
     expect(talk.map(({ kind, us, text, score }) => [kind, us, text, score])).toEqual([
       ["start", 1_000_000, "Speech began", null],
       ["word", 1_800_000, "Heard “hey jarvis”", 0.93],
+      ["after", 1_900_000, "Listens to what follows", null],
       ["end", 2_000_000, "Speech ended, after 1.0 s", null],
       ["said", 2_500_000, "Said “Yes?”", null],
+      ["after", 3_000_000, "Listened for 1.1 s", null],
     ]);
-    expect(segments).toHaveLength(1);
+    expect(segments).toHaveLength(2);
     expect(notes.map(({ text }) => JSON.parse(text).last)).toEqual([false]); // a part of a sentence
   });
 

@@ -7,7 +7,7 @@ import { LevelMeter } from "./LevelMeter.tsx";
 
 /** Nodes that listen to speech, or speak. */
 const OF_SPEECH = /SileroVAD|WakeWord|TextToSpeech|SpeechToText/;
-const DOTS: Record<Talk["kind"], string> = { start: "bg-in", end: "bg-edge", word: "bg-accent", said: "bg-out" };
+const DOTS: Record<Talk["kind"], string> = { start: "bg-in", end: "bg-edge", word: "bg-accent", after: "bg-edge", said: "bg-out" };
 
 /** What was heard and said: for graphs that have to do with speech. */
 export function VoiceCard({ className = "" }: { className?: string }) {

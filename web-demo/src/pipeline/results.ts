@@ -53,7 +53,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
   const segments = new Map(results.segments.map((segment) => [segment.key, segment]));
   const levels: Level[] = [];
   const notes: Note[] = [];
-  const talk: Talk[] = [];
+  const talk = [...results.talk];
   let { audioPackets, audioFrames } = results;
   packets.forEach((packet, index) => {
     const from = `${packet.node}:${packet.port}`;
@@ -66,7 +66,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
       note(data.text);
     } else if (data.type === "json") {
       const value = isValue(data.value) ? data.value : null;
-      const said = value && talkOf(value, ptsOf(data) ?? 0);
+      const said = value && talkOf(packet.node, value, ptsOf(data) ?? 0, talk);
       if (said) talk.push({ ...said, key: results.packets + index });
       if (said?.kind === "word" || said?.kind === "said") return; // in words already
       const level = value && levelOf(value);
@@ -80,7 +80,7 @@ export function withPackets(results: Results, packets: readonly Packet[]): Resul
     segments: newest([...segments.values()], MAX_SEGMENTS),
     levels: levels.length ? newest([...results.levels, ...levels], MAX_LEVELS) : results.levels,
     notes: notes.length ? newest([...results.notes, ...notes], MAX_NOTES) : results.notes,
-    talk: talk.length ? newest(inOrder([...results.talk, ...talk]), MAX_TALK) : results.talk,
+    talk: talk.length > results.talk.length ? newest(inOrder(talk), MAX_TALK) : results.talk,
     packets: results.packets + packets.length,
     audioPackets,
     audioFrames,
