@@ -2,7 +2,7 @@
 
 Usage::
 
-    scripts/web_models.py SITE
+    scripts/site_models.py SITE
 """
 
 from __future__ import annotations
@@ -65,4 +65,4 @@ if __name__ == "__main__":
         print(f"{write_runtime(site / 'onnx'):>10,}  {site / 'onnx'}")
         print(f"{write_models(site / 'models'):>10,}  {site / 'models'}")
     except (ArtefactError, OSError) as problem:
-        sys.exit(f"scripts/web_models.py: {problem}")
+        sys.exit(f"scripts/site_models.py: {problem}")
