@@ -52,7 +52,7 @@ class ModelNode(Node):
     """The axis of each input and output along which runs for several streams can be put together;
     empty: they cannot. Inputs without one must be equal. The node then has a parameter
     ``batch_ms``, and natively its runs in live sessions are made together with those of others."""
-    _batcher: Batcher | None = None
+    _batcher: Any = None  # a Batcher, which no page loads
 
     @property
     def model(self) -> Model:
