@@ -5,6 +5,7 @@ NODES = {
     "OnnxNode": "onnx_node:OnnxNode",
     "SileroVAD": "silero_vad:SileroVAD",
     "TextToSpeech": "text_to_speech:TextToSpeech",
+    "TurnDetector": "turn_detector:TurnDetector",
 }
 
 ALIASES = {
@@ -12,4 +13,5 @@ ALIASES = {
     "ONNXNode": "OnnxNode",
     "SileroVADNode": "SileroVAD",
     "TextToSpeechNode": "TextToSpeech",
+    "TurnDetectorNode": "TurnDetector",
 }
