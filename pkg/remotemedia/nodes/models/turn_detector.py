@@ -53,9 +53,11 @@ class TurnDetector(TimedModelNode):
     So turns can take the place of segments: behind `TurnDetector`, `SpeculativeAudioCommit` gives
     one block for each turn, and `ConversationCoordinator` waits until a turn is over.
 
-    Method. When a segment ends, Smart Turn's network [1]_ looks at the last 8 s of the turn, up to
-    200 ms after its last word. It listens to the melody of the voice, the filled pauses and the
-    words of 23 languages.
+    Method. When a segment ends, Smart Turn's network [1]_ listens to the last 8 s of the turn, up
+    to the end that the segment is said to have: not to what the detector waited, for the more
+    silence it hears the more it takes for complete. Of 20 sentences of a synthetic voice it took 20
+    for complete; of their beginnings, cut off where nobody would stop, it held 15 open, and 19 of
+    those with an "um" behind.
 
     Input cases. 16 kHz, any number of channels: their mean is listened to. NaN and infinity count
     as 0. A gap in the time stamps is silence. Events come before or after the audio that they are

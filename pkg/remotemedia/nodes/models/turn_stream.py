@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 LOOKED_AT_S = 8  # by the network, up to where it judges
 BEFORE_MS = 500  # audio in front of a turn that it looks at
-BEHIND_MS = 200  # silence after a segment that it looks at: it was trained with so much
 LATE_S = 10  # audio kept for events that are late
 SLACK_US = 40_000  # audio that is so late by the session clock does not come
 MAX_EVENTS = 1024  # that wait for their audio
@@ -202,11 +201,10 @@ class TurnStream:
         return self._lapse(event.known_us)
 
     def _probability(self, event: SpeechEvent, start_us: int) -> Work[float]:
-        end_us = max(event.end_us, min(event.known_us, event.end_us + BEHIND_MS * 1000))
+        # No further than the segment: the more silence it sees, the more it takes for complete.
         start = self._audio.position(start_us - BEFORE_MS * 1000)
-        return (
-            yield from self._judge.probability(self._audio, start, self._audio.position(end_us))
-        )
+        end = self._audio.position(event.end_us)
+        return (yield from self._judge.probability(self._audio, start, end))
 
     # -- what is said ------------------------------------------------------------------------
 
