@@ -64,7 +64,7 @@ class SpeechToText(PerStream[TranscriptStream]):
 
     A final costs the same however short its segment, a partial about a quarter of that; on a host
     that is too slow for it they come less often than `partial_ms`. The node computes for long at a
-    time: give it a process of its own, ``executor: process``.
+    time, and has a process of its own unless the manifest says ``executor: inline``.
 
     Latency: a ``final`` comes with the end of its segment; alone, `max_segment_ms` after its start.
 
@@ -78,7 +78,7 @@ class SpeechToText(PerStream[TranscriptStream]):
 
         nodes:
           - {id: vad, node_type: SileroVAD, params: {min_silence_ms: 500}}
-          - {id: asr, node_type: SpeechToText, executor: process}
+          - {id: asr, node_type: SpeechToText}
         connections:
           - {from: "vad:audio", to: asr}
           - {from: "vad:segments", to: "asr:segments"}
@@ -126,6 +126,7 @@ class SpeechToText(PerStream[TranscriptStream]):
         SEGMENTS: "json",
     }
     output_caps: ClassVar[Mapping[str, str]] = {TEXT: "text", EVENTS: "json"}
+    default_executor = "process"
     requires = ("faster-whisper>=1.2",)
 
     params: Params
