@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,13 @@ def test_what_is_said_can_be_written_down(said: Path, tmp_path: Path) -> None:
         == 0
     )
     assert captions.read_text().startswith("1\n00:00:00,")
+
+
+def test_ears_hear_what_follows_their_name(said: Path, tmp_path: Path) -> None:
+    heard, words = tmp_path / "heard.txt", tmp_path / "words.jsonl"
+    run("02-voice-assistant-ears/ears.yaml", said, asr__text=heard, wake__words=words)
+    assert heard.read_text() == SAID.splitlines()[-1] + "\n"
+    (woken,) = map(json.loads, words.read_text().splitlines())
+    assert woken["value"]["word"] == "hey_jarvis"
+    # "Hey Jarvis!" is said from 2.0 to 3.5 s.
+    assert 2_500_000 < woken["pts_us"] < 3_600_000
