@@ -1,7 +1,8 @@
 """What speech costs while it is spoken: how soon a voice is heard, and captions are read.
 
 - TextToSpeech: from giving a paragraph to the node, open already, to its first audio.
-- Its voice, read by SpeechToText: word error rate over the first twenty of the Harvard sentences
+- TurnDetector: from the end of a segment to whether the turn is over, for 8 s of it.
+- The voice, read by SpeechToText: word error rate over the first twenty of the Harvard sentences
   [1]_, which were made to be hard, and over everyday sentences. Case and punctuation do not count;
   numbers are read out.
 - Live captions: the example 03-live-captions as it is, fed the recording in real time, 20 ms at a
@@ -39,6 +40,7 @@ import fetch_recordings
 import remotemedia as rm
 from remotemedia.node import Context
 from remotemedia.nodes.models.text_to_speech import TextToSpeech
+from remotemedia.nodes.models.turn_detector import TurnDetector
 from remotemedia.testing import VirtualClock, run_node
 
 CAPTIONS = REPOSITORY / "examples" / "03-live-captions" / "captions.yaml"
@@ -105,6 +107,31 @@ def add_first_audio(report: Report, folder: Path, rounds: int) -> None:
         [["first audio, ms", str(rounds), *(f"{found[key]:.1f}" for key in ("p50", "p99", "max"))]],
     )
     report.claim("first audio", found["p50"], at_most=100, unit=" ms")
+
+
+def add_turns(report: Report, folder: Path, rounds: int) -> None:
+    """How soon it is known whether a turn is over."""
+    node: Any = TurnDetector(model=str(folder / "smart-turn" / "smart-turn-v3.2-cpu.onnx"))
+    node.open(Context("turn", VirtualClock(), {}, {}))
+    noise = np.random.default_rng(0).standard_normal(9 * 16_000).astype(np.float32) / 100
+    times = []
+    for _ in range(rounds):
+        node.reset()
+        node.process(rm.Audio(noise, 16_000, 0))
+        about = {"start_us": 1_000_000, "known_us": 1_250_000}
+        node.process(rm.Json({"event": "start", **about}), "segments")
+        about |= {"end_us": 8_800_000, "known_us": 9_000_000}
+        start = perf_counter()
+        (*_, verdict) = node.process(rm.Json({"event": "end", **about}), "segments")
+        times.append((perf_counter() - start) * 1e3)
+        if verdict.value["probability"] is None:
+            raise RuntimeError("TurnDetector judged nothing")
+    node.close()
+    found = spread(times)
+    report.body["turn_ms"] = found
+    shown = [f"{found[key]:.1f}" for key in ("p50", "p99", "max")]
+    report.table(["TurnDetector", "n", "p50", "p99", "max"], [["verdict, ms", str(rounds), *shown]])
+    report.claim("a verdict on a turn", found["p50"], at_most=40, unit=" ms")
 
 
 def add_reading_back(report: Report, folder: Path) -> None:
@@ -226,6 +253,7 @@ def main() -> int:
     )
     folder = fetch_models.fetch()
     add_first_audio(report, folder, options.rounds)
+    add_turns(report, folder, options.rounds)
     add_reading_back(report, folder)
     add_captions(report, folder, options.seconds)
     return report.end(options.json or RESULTS / "speech_live.json")

@@ -57,6 +57,7 @@ class _Segment(Protocol):
     words: Sequence[_Word] | None
     no_speech_prob: float
     compression_ratio: float
+    tokens: Sequence[int]
 
 
 class WhisperOptions(NamedTuple):
@@ -142,7 +143,8 @@ class Whisper:
             found = self._run(samples, max_new_tokens=most, **how)
         finally:
             self._frames = LONGEST_S * FRAMES_PER_S
-        if any(segment.compression_ratio > LOOP for segment in found):
+        endless = sum(len(segment.tokens) for segment in found) >= most
+        if endless or any(segment.compression_ratio > LOOP for segment in found):
             found = self._run(samples, **how)
         return "".join(segment.text for segment in found)
 
