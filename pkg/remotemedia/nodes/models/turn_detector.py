@@ -57,7 +57,8 @@ class TurnDetector(TimedModelNode):
     to the end that the segment is said to have: not to what the detector waited, for the more
     silence it hears the more it takes for complete. Of 20 sentences of a synthetic voice it took 20
     for complete; of their beginnings, cut off where nobody would stop, it held 15 open, and 19 of
-    those with an "um" behind.
+    those with an "um" behind. How far it listens was chosen on these; of 20 sentences that had no
+    part in it, it took 20 for complete, and held 19 of their beginnings with an "um".
 
     Input cases. 16 kHz, any number of channels: their mean is listened to. NaN and infinity count
     as 0. A gap in the time stamps is silence. Events come before or after the audio that they are
