@@ -61,7 +61,7 @@ def to_dict(graph: Graph) -> dict[str, object]:
         {
             "id": node_id,
             "node_type": node.node_type,
-            "executor": node.spec.executor,
+            "executor": node.executor,
             "description": node.spec.description,
             "params": node.spec.params,
             "inputs": {port: str(formats.inputs[node_id, port]) for port in node.inputs},
@@ -111,8 +111,8 @@ def _role(graph: Graph, node_id: str) -> str:
 def _label(graph: Graph, node_id: str) -> list[str]:
     node = graph.nodes[node_id]
     lines = [node_id, node.node_type]
-    if node.spec.executor != "inline":
-        lines.append(f"executor: {node.spec.executor}")
+    if node.executor != "inline":
+        lines.append(f"executor: {node.executor}")
     if node.spec.description:
         lines.append(node.spec.description)
     return lines

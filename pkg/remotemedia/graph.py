@@ -17,6 +17,7 @@ from remotemedia.manifest.document import Source
 from remotemedia.manifest.findings import Findings
 from remotemedia.manifest.loader import draft
 from remotemedia.manifest.model import (
+    AUTO,
     EXECUTORS,
     ID_PATTERN,
     Connection,
@@ -64,6 +65,12 @@ class GraphNode(msgspec.Struct, frozen=True, eq=False):
     index: int
     inputs: Mapping[str, Caps]
     outputs: Mapping[str, Caps]
+
+    @property
+    def executor(self) -> str:
+        """Where it is to run: as the manifest says, or else its type."""
+        given = self.spec.executor
+        return self.cls.default_executor if given == AUTO else given
 
 
 class Edge(msgspec.Struct, frozen=True, eq=False):

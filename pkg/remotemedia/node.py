@@ -180,6 +180,10 @@ class Node:
     """Field of the format → the parameter that sets it, for a node that changes just that field
     and takes any value of it: negotiation may then insert the node. A plugin also lists its node
     type in the entry point group ``remotemedia.converters``."""
+    default_executor: ClassVar[str] = "inline"
+    """Where the node runs if the manifest does not say: ``process`` for one that computes for so
+    long at a time that others would have to wait. Where there is no such executor, in a page, and
+    in a run without an event loop it runs inline all the same."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Packages beyond the core that the node imports, as requirements (``"scipy>=1.11"``)."""
     backends: ClassVar[tuple[str, ...]] = ()

@@ -11,11 +11,12 @@ import msgspec
 from remotemedia.clock import Clock
 from remotemedia.data import Data, Packet
 from remotemedia.errors import ManifestError, Problem, UnavailableError, nearest
-from remotemedia.executors import WarningExecutor, find_executor, in_parts
+from remotemedia.executors import HERE, WarningExecutor, find_executor, in_parts
 from remotemedia.graph import Graph
 from remotemedia.graph import load as load_graph
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Policy, Queue
 from remotemedia.manifest.document import Source
+from remotemedia.manifest.model import AUTO
 from remotemedia.manifest.policy_effects import policy_warnings
 from remotemedia.negotiation import converters_for, negotiate
 from remotemedia.negotiation.handing_on import passing_through
@@ -74,7 +75,7 @@ class Pipeline:
         node_type: str,
         id: str | None = None,  # noqa: A002 - the manifest's word
         *,
-        executor: str = "inline",
+        executor: str = AUTO,
         backend: str | None = None,
         is_output_node: bool = False,
         policy: Policy | None = None,
@@ -252,8 +253,10 @@ class Pipeline:
     def _executor_warnings(self) -> Iterator[Problem]:
         for node in self.graph.nodes.values():
             try:
-                executor = find_executor(node.spec.executor)
+                executor = find_executor(node.executor)
             except UnavailableError as error:
+                if node.spec.executor == AUTO:
+                    continue
                 yield Problem(f"does not run here: {error}", ("nodes", node.index, "executor"))
                 continue
             if isinstance(executor, WarningExecutor):
@@ -271,7 +274,9 @@ class Pipeline:
             An executor that is not here.
         """
         auto = self._manifest.metadata.auto_negotiate
-        return compile_plan(self.resolved.graph, auto=auto, in_parts=in_parts)
+        return compile_plan(
+            self.resolved.graph, auto=auto, in_parts=in_parts, by_default=HERE == "process"
+        )
 
     def to_dict(self) -> dict[str, object]:
         """The manifest as plain data; loads again."""
@@ -294,6 +299,8 @@ class Pipeline:
     ) -> Run:
         """Run over a finite input, without an event loop; iterate over it for the packets.
 
+        Nodes that would have a process only by default run in this one.
+
         Raises
         ------
         AsyncGraphError
@@ -301,7 +308,9 @@ class Pipeline:
         """
         from remotemedia.session.run import Run
 
-        return Run(self.plan(), inputs, to=to, on_error=on_error)
+        auto = self._manifest.metadata.auto_negotiate
+        plan = compile_plan(self.resolved.graph, auto=auto, in_parts=in_parts)
+        return Run(plan, inputs, to=to, on_error=on_error)
 
     async def arun(
         self,

@@ -9,6 +9,7 @@ import msgspec
 from remotemedia.errors import CapsMismatchError
 from remotemedia.graph import Edge, Graph, GraphNode
 from remotemedia.manifest import Policy
+from remotemedia.manifest.model import AUTO
 from remotemedia.negotiation import Formats, Reasoning, negotiate
 from remotemedia.negotiation.handing_on import passing_through
 from remotemedia.negotiation.union_find import merge, root
@@ -97,7 +98,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 
 
 def compile_plan(
-    graph: Graph, *, auto: bool = False, in_parts: Callable[[str], bool] = lambda _: False
+    graph: Graph,
+    *,
+    auto: bool = False,
+    in_parts: Callable[[str], bool] = lambda _: False,
+    by_default: bool = False,
 ) -> Plan:
     """Negotiate formats, place nodes, and find the islands.
 
@@ -109,6 +114,9 @@ def compile_plan(
         Adapt what only live data tell.
     in_parts : callable
         Whether the executor of that name runs parts of a plan, not one node by itself.
+    by_default : bool
+        Whether nodes of which the manifest does not say where they run may run where their type is
+        made for; else they run inline.
 
     Raises
     ------
@@ -120,7 +128,9 @@ def compile_plan(
     if formats.problems:
         raise CapsMismatchError("\n".join(problem.message for problem in formats.problems))
     formats = checked(graph, formats)
-    placements = {node_id: place(node, in_parts) for node_id, node in graph.nodes.items()}
+    placements = {
+        node_id: place(node, in_parts, by_default) for node_id, node in graph.nodes.items()
+    }
     outlets: set[tuple[str, str]] = set()
     entries: list[tuple[str, str]] = []
     for node_id, node in graph.nodes.items():
@@ -164,9 +174,11 @@ def checked(graph: Graph, formats: Formats, default: Policy | None = None) -> Fo
     return msgspec.structs.replace(formats, unproven=formats.unproven | unsure)
 
 
-def place(node: GraphNode, in_parts: Callable[[str], bool]) -> Placement:
-    """Where a node runs, and how it is called there."""
-    executor, policy = node.spec.executor, node.spec.policy
+def place(node: GraphNode, in_parts: Callable[[str], bool], by_default: bool = False) -> Placement:
+    """Where a node runs, and how it is called there; see `compile_plan`."""
+    executor, policy = node.executor, node.spec.policy
+    if node.spec.executor == AUTO and not (by_default and in_parts(executor)):
+        executor = "inline"
     elsewhere = executor != "inline"
     part = _part_of(node) if elsewhere and in_parts(executor) else ""
     if executor == "worker":  # the same, said for a page

@@ -366,7 +366,7 @@ def test_nodes(registry: Registry) -> None:
         "(it has: numpy, soxr)",
         "nodes[5].params.level: 'level' is 'amount' given again",
         "nodes[5].executor: unknown executor 'cloud' "
-        "(there are: inline, process, ray, remote, worker)",
+        "(there are: auto, inline, process, ray, remote, worker)",
         "nodes[6].params: 'count' of Ports is missing",
         "nodes[7].backend: node_type 'Sink' has no backend 'numpy' (it has: none)",
         "nodes[8].params: low is above high, got a mapping",

@@ -316,3 +316,30 @@ def test_a_worker_is_a_process_in_another_word():
         placement = compile_plan(graph, in_parts=in_parts).placements["w"]
         assert (placement.executor, placement.part) == ("process", part)
         assert placement.is_async is not bool(part)
+
+
+class Heavy(Sync):
+    default_executor = "process"
+
+
+@pytest.mark.parametrize(
+    ("where", "here", "by_default", "part"),
+    [
+        ("auto", True, True, "n"),
+        ("auto", True, False, ""),  # a page, or a run without an event loop
+        ("auto", False, True, ""),  # a host without processes
+        ("inline", True, True, ""),
+        ("process", True, False, "n"),
+    ],
+)
+def test_a_node_type_says_where_it_runs_by_default(where, here, by_default, part):
+    registry = Registry({}, {})
+    registry.add("Heavy", Heavy)
+    graph = Graph.build(
+        Manifest(nodes=(NodeSpec(id="n", node_type="Heavy", executor=where),)), registry
+    )
+    made = compile_plan(graph, in_parts=lambda name: here, by_default=by_default)
+    placement = made.placements["n"]
+    assert placement.part == part
+    assert placement.executor == ("process" if part else "inline")
+    assert made.async_nodes == (["n"] if part else [])

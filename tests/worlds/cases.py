@@ -479,7 +479,7 @@ _TABLE: dict[str, Callable[[], Cases]] = {
     "TimeStretch": time_stretch,
 }
 
-NEED_A_RUNTIME = ("Denoise", "OnnxNode", "TextToSpeech", "WakeWord")
+NEED_A_RUNTIME = ("Denoise", "OnnxNode", "TextToSpeech", "TurnDetector", "WakeWord")
 """There is no ONNX runtime in Pyodide under Node: tests/e2e/test_models.py compares these."""
 
 CASES = [

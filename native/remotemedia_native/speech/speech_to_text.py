@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 import numpy as np
 
+from remotemedia.clock import Clock
 from remotemedia.data import Audio, Data, Json
 from remotemedia.data.timeline import Timeline
 from remotemedia.errors import DataError, ModelError
@@ -61,9 +62,9 @@ class SpeechToText(PerStream[TranscriptStream]):
     belong. At the end of input what is open is final. What comes out does not depend on how the
     input is cut into blocks, but for when partials come.
 
-    Every run costs the same, however short what it is run on: ask for partials no more often than
-    the host can follow. The node computes for long at a time, without Python's lock: give it a
-    process of its own, ``executor: process``.
+    A final costs the same however short its segment, a partial about a quarter of that; on a host
+    that is too slow for it they come less often than `partial_ms`. The node computes for long at a
+    time, and has a process of its own unless the manifest says ``executor: inline``.
 
     Latency: a ``final`` comes with the end of its segment; alone, `max_segment_ms` after its start.
 
@@ -77,7 +78,7 @@ class SpeechToText(PerStream[TranscriptStream]):
 
         nodes:
           - {id: vad, node_type: SileroVAD, params: {min_silence_ms: 500}}
-          - {id: asr, node_type: SpeechToText, executor: process}
+          - {id: asr, node_type: SpeechToText}
         connections:
           - {from: "vad:audio", to: asr}
           - {from: "vad:segments", to: "asr:segments"}
@@ -99,7 +100,7 @@ class SpeechToText(PerStream[TranscriptStream]):
         ] = 5
         partial_ms: Annotated[
             int, msgspec.Meta(ge=0, le=30_000, description="Time between partials, ms; 0 for none.")
-        ] = 1000
+        ] = 500
         compute_type: Annotated[
             Literal["int8", "int8_float32", "int16", "float32"],
             msgspec.Meta(description="What the network is computed in."),
@@ -125,10 +126,12 @@ class SpeechToText(PerStream[TranscriptStream]):
         SEGMENTS: "json",
     }
     output_caps: ClassVar[Mapping[str, str]] = {TEXT: "text", EVENTS: "json"}
+    default_executor = "process"
     requires = ("faster-whisper>=1.2",)
 
     params: Params
     _whisper: Whisper  # once open
+    _clock: Clock
 
     def __init__(self, params: NodeParams | None = None, **fields: object) -> None:
         super().__init__(params, **fields)
@@ -136,6 +139,7 @@ class SpeechToText(PerStream[TranscriptStream]):
 
     def open(self, ctx: Context) -> None:
         """Open the model, and run it for the first time."""
+        self._clock = ctx.clock
         own = self.params
         options = WhisperOptions(own.language, own.beam_size, own.compute_type, own.threads)
         self._whisper = Whisper(self._folder(ctx), options)
@@ -145,7 +149,8 @@ class SpeechToText(PerStream[TranscriptStream]):
     def start(self, audio: Audio, timeline: Timeline) -> TranscriptStream:
         """The state of a stream that starts with this block."""
         ends = self._ends_of(audio)
-        return TranscriptStream(audio, self._whisper, self.params, timeline, ends)
+        now_us = self._clock.now_us
+        return TranscriptStream(audio, self._whisper, self.params, timeline, ends, now_us)
 
     def process(self, data: Any, port: str = INPUT) -> Any:
         """What the block, or the event, completes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -82,6 +83,8 @@ class TranscriptStream:
         Of its samples.
     ends : deque of End
         Those whose audio is still to come; shared with whoever hears of them.
+    now_us : callable
+        The session clock, µs.
     """
 
     def __init__(
@@ -91,10 +94,12 @@ class TranscriptStream:
         params: SpeechToText.Params,
         timeline: Timeline,
         ends: deque[End],
+        now_us: Callable[[], int],
     ) -> None:
         self.timeline = timeline
         self._recogniser = recogniser
         self._ends = ends
+        self._now_us = now_us
         self._stream_id = audio.stream_id
         self._min = params.min_segment_ms * SAMPLE_RATE // 1000
         self._max = params.max_segment_ms * SAMPLE_RATE // 1000
@@ -148,8 +153,11 @@ class TranscriptStream:
             else:
                 break
         if self._partial and self._held >= self._next:
-            self._next = self._held + self._partial
+            start_us = self._now_us()
             ready += self._so_far()
+            # On a host that is too slow for more, they take half of its time and hold up nothing.
+            least = 2 * (self._now_us() - start_us) * SAMPLE_RATE // 1_000_000
+            self._next = self._held + max(self._partial, least)
         return ready
 
     def _due(self) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from remotemedia.errors import Problem
-from remotemedia.manifest.model import Connection, Manifest, NodeSpec, default_of
+from remotemedia.manifest.model import AUTO, Connection, Manifest, NodeSpec, default_of
 from remotemedia.manifest.tree import Path
 
 MANIFEST = {
@@ -50,7 +50,7 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, Path]) -> list[Problem]:
     always, inline = _with_defaults(NodeSpec, NODE), _with_defaults(NodeSpec, INLINE_NODE)
     for index, node in enumerate(manifest.nodes):
         look(node, ("nodes", index), always)
-        if node.executor == "inline":
+        if node.executor in (AUTO, "inline"):
             look(node, ("nodes", index), inline)
     of_connections = _with_defaults(Connection, CONNECTION)
     for index, connection in enumerate(manifest.connections):

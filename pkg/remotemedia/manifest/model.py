@@ -42,7 +42,10 @@ _Setting = Annotated[
     str, Meta(pattern=r"^[^\x00]{0,32768}(?![\s\S])", description="text without NUL")
 ]
 
-EXECUTORS = ("inline", "process", "worker", "remote", "ray")
+AUTO = "auto"
+"""The executor that the node type is for: inline for most."""
+
+EXECUTORS = (AUTO, "inline", "process", "worker", "remote", "ray")
 """The executors of DESIGN.md; plugins may bring more."""
 
 Overflow = Literal["block", "drop_oldest", "drop_newest", "latest", "coalesce"]
@@ -268,7 +271,9 @@ class NodeSpec(Model, frozen=True):
     id: Id
     node_type: Annotated[Name, Meta(description="What the node is; see: remotemedia nodes")]
     params: Annotated[dict[str, object], Meta(description="Parameters of the node.")] = {}
-    executor: Annotated[Name, Meta(description="Where the node runs.")] = "inline"
+    executor: Annotated[
+        Name, Meta(description="Where the node runs; auto: inline, or as its type is made for.")
+    ] = AUTO
     backend: Annotated[Name, Meta(description="What the node computes with.")] | None = None
     policy: Policy | None = None
     media_capabilities: MediaCapabilities | None = None

@@ -52,7 +52,7 @@ def _findings(graph: Graph) -> Iterator[Finding]:
 
 def _of_policy(node: GraphNode, policy: Policy) -> Iterator[Finding]:
     given = Policy()
-    if node.spec.executor == "inline":
+    if node.executor == "inline":
         if policy.restart is not None:
             yield ("restart",), "an inline node is part of the session, and is not restarted"
         if not is_async(node.cls):

@@ -252,5 +252,19 @@ CATALOG: dict[str, KnownModel] = {
             1149158,
             "what's the weather",
         ),
+        KnownModel(
+            "smart-turn",
+            (
+                ModelFile(
+                    "smart-turn-v3.2-cpu.onnx",
+                    "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+                    size=8679182,
+                    path="pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx",
+                ),
+            ),
+            licence="BSD-2-Clause",
+            description="tells whether somebody has finished speaking, at 16 kHz",
+            package="pipecat-ai",
+        ),
     )
 }

@@ -101,6 +101,18 @@ def where(text: rm.Text) -> rm.Text:
     return rm.Text(str(os.getpid()))
 
 
+@rm.node("TestHeavy")
+class Heavy(rm.Node):
+    """In which process it runs; its own, unless told otherwise."""
+
+    input_caps = "text"
+    output_caps = "text"
+    default_executor = "process"
+
+    def process(self, text: rm.Text) -> rm.Text:
+        return rm.Text(str(os.getpid()))
+
+
 @rm.node("TestTwice", input_caps="text", output_caps="text")
 def twice(text: rm.Text) -> Iterator[rm.Text]:
     """Two for one."""

@@ -66,6 +66,24 @@ def test_each_has_a_process_and_a_group_shares_one() -> None:
     assert len(set(where.values())) == 3
 
 
+def test_a_node_type_says_where_it_runs_by_default() -> None:
+    pipeline = rm.Pipeline()
+    pipeline.add("TestHeavy", id="own")
+    pipeline.add("TestHeavy", id="told", executor="inline")
+    pipeline.add("TestWhere", id="light")
+
+    async def main() -> dict[str, str]:
+        async with pipeline.session() as session:
+            packets = [packet async for packet in session.stream([rm.Text("?")])]
+        return {packet.node: text for packet, text in zip(packets, texts(packets), strict=True)}
+
+    here = str(os.getpid())
+    where = asyncio.run(main())
+    assert where["told"] == where["light"] == here != where["own"]
+    # Without an event loop it does not matter that there are processes.
+    assert texts(list(pipeline.run([rm.Text("?")]))) == [here] * 3
+
+
 def test_the_same_words() -> None:
     """`multiprocess` of the reference system, and `worker` of a page, mean it, too."""
 

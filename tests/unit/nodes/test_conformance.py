@@ -57,11 +57,17 @@ SAID = [
     )
     for segment in (1, 2)
 ]
+ASKED = [
+    Json({"event": "start", "start_us": 900_000}, stream_id="stream"),
+    Json({"event": "end", "start_us": 900_000, "end_us": 2_100_000}, stream_id="stream"),
+    *sample_data(parse_caps("audio(sample_rate=16000, format=F32)")),
+]
 INPUTS = {
     "Captions": SAID,
     "SileroVAD": TALK,
     "AudioBufferAccumulator": SPOKEN,
     "SpeculativeAudioCommit": SPOKEN,
+    "TurnDetector": ASKED,
     "Calculator": [
         Json({"operation": "add", "operands": [1, 2]}),
         Json({"operation": "multiply", "operands": [3, 0.5]}),

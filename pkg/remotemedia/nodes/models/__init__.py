@@ -5,6 +5,7 @@ NODES = {
     "OnnxNode": "onnx_node:OnnxNode",
     "SileroVAD": "silero_vad:SileroVAD",
     "TextToSpeech": "text_to_speech:TextToSpeech",
+    "TurnDetector": "turn_detector:TurnDetector",
     "WakeWord": "wake_word:WakeWord",
 }
 
@@ -13,5 +14,6 @@ ALIASES = {
     "ONNXNode": "OnnxNode",
     "SileroVADNode": "SileroVAD",
     "TextToSpeechNode": "TextToSpeech",
+    "TurnDetectorNode": "TurnDetector",
     "WakeWordNode": "WakeWord",
 }
