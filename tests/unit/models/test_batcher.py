@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from remotemedia.errors import ModelError
 from remotemedia.models.batcher import MOST, Batcher, join
 from remotemedia.models.tensor_info import TensorInfo
+from remotemedia.testing import VirtualClock
 
 AXES = {"x": 0, "state": 1, "y": 0, "next": 1}
 Feeds = Mapping[str, NDArray[Any]]
@@ -121,13 +121,13 @@ def test_one_batcher_for_all_who_share_a_model_on_an_event_loop() -> None:
         models = [Sums(shared), Sums(shared), Sums(other), Sums()]
         return [join(model, AXES) for model in models]
 
-    first, second, third, alone = asyncio.run(members())
+    first, second, third, alone = VirtualClock().run(members())
     assert first is not None
     assert third is not None
     assert first is second
     assert first is not third
     assert alone is None
     assert (first.users, third.users) == (2, 1)
-    assert asyncio.run(members())[0] is not first  # another event loop
+    assert VirtualClock().run(members())[0] is not first  # another event loop
     third.leave()
     assert third.users == 0
