@@ -256,6 +256,8 @@ class Happened(msgspec.Struct, frozen=True, tag="happened"):
     ----------
     is_handled : bool
         Whether the item goes on by the policy of the node.
+    fraction : float, optional
+        How far a node is, 0 to 1.
     """
 
     kind: str
@@ -265,6 +267,7 @@ class Happened(msgspec.Struct, frozen=True, tag="happened"):
     message: str
     fault: Fault | None = None
     is_handled: bool = False
+    fraction: float | None = None
 
 
 class Broken(msgspec.Struct, frozen=True, tag="broken"):

@@ -395,8 +395,15 @@ class Part:
             ours.__cause__ = error
         self._say(m.Broken(to_fault(ours)))
 
-    def _tell(self, kind: str, message: str, node: str, port: str = "") -> None:
-        self._say(m.Happened(kind, node, port, 0, message))
+    def _tell(
+        self,
+        kind: str,
+        message: str,
+        node: str,
+        port: str = "",
+        fraction: float | None = None,
+    ) -> None:
+        self._say(m.Happened(kind, node, port, 0, message, fraction=fraction))
 
     def _count(self) -> None:
         """Say what was counted."""

@@ -420,7 +420,7 @@ class ProcessParts:
     def happened(self, said: m.Happened) -> None:
         """An event in a process."""
         if said.fault is None:
-            self._hooks.told(said.kind, said.message, said.node, said.port)
+            self._hooks.told(said.kind, said.message, said.node, said.port, said.fraction)
             return
         step = self._steps().get(said.node)
         if step is not None:

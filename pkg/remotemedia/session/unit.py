@@ -32,7 +32,7 @@ class Hooks(NamedTuple):
     broken : callable
         Told of an error that is none of a node's; the session cannot go on.
     told : callable
-        Told of what is no error: kind, words, node, port.
+        Told of what is no error, as by `Session.tell`: kind, words, node, port, and how far it is.
     clock : callable
         The profiling clock, s.
     timer : Clock
@@ -44,7 +44,7 @@ class Hooks(NamedTuple):
     failed: Callable[[Step, BaseException, int], object]
     handled: Callable[[Step, BaseException, int], object]
     broken: Callable[[BaseException], None]
-    told: Callable[[str, str, str, str], None]
+    told: Callable[..., None]
     clock: Callable[[], float]
     timer: Clock
     budget: Budget | None

@@ -279,14 +279,15 @@ def test_a_session_that_is_cancelled_while_it_opens() -> None:
 
 
 def test_a_node_says_how_far_it_is() -> None:
-    async def main(executor: str) -> list[str]:
+    async def main(executor: str) -> list[tuple[str, float | None]]:
         pipeline = graph({"id": "n", "node_type": "TestLoads", "executor": executor})
         async with pipeline.session() as session:
             pass
-        return [event.message async for event in session.events() if event.kind == "progress"]
+        events = [event async for event in session.events() if event.kind == "progress"]
+        return [(event.message, event.fraction) for event in events]
 
     for executor in ("inline", "process"):
-        assert asyncio.run(main(executor)) == ["loading the model (50%)"]
+        assert asyncio.run(main(executor)) == [("loading the model (50%)", 0.5)]
 
 
 def test_what_is_not_installed_is_named() -> None:
