@@ -247,16 +247,17 @@ class _Checker:
             self.findings.add(f"id {show(spec.id)} is that of nodes[{first}] too", (*path, "id"))
         if spec.policy is not None:
             self._check_part(spec.policy, (*path, "policy"))
+        node = self.types.check(spec, index)
         if spec.process is not None:
             self._check_part(spec.process, (*path, "process"))
-            self._check_group(spec, spec.process, (*path, "process"))
-        node = self.types.check(spec, index)
+            if node is not None and node.executor == "process":
+                self._check_group(spec, spec.process, (*path, "process"))
         if node is not None and first == index:
             self.nodes[spec.id] = node
 
     def _check_group(self, spec: NodeSpec, options: ProcessOptions, path: Path) -> None:
         """Nodes of one process have its options in common; one of them may give them."""
-        if spec.process_group is None or spec.executor != "process":
+        if spec.process_group is None:
             return
         first, given = self.groups.setdefault(spec.process_group, (spec.id, options))
         if options != given:

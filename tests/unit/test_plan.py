@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remotemedia.errors import CapsMismatchError
-from remotemedia.graph import Graph
+from remotemedia.graph import Graph, load
 from remotemedia.manifest import Connection, Manifest, NodeSpec, Queue
+from remotemedia.manifest.policy_effects import policy_warnings
 from remotemedia.node import Node
 from remotemedia.plan import compile_plan
 from remotemedia.registry import Registry
@@ -343,3 +344,27 @@ def test_a_node_type_says_where_it_runs_by_default(where, here, by_default, part
     assert placement.part == part
     assert placement.executor == ("process" if part else "inline")
     assert made.async_nodes == (["n"] if part else [])
+
+
+@pytest.mark.parametrize(
+    ("node_type", "where", "warned"),
+    [
+        ("Heavy", "auto", False),
+        ("Heavy", "process", False),
+        ("Heavy", "inline", True),
+        ("Sync", "auto", True),
+        ("Sync", "process", False),
+    ],
+)
+def test_options_of_a_process_have_an_effect_where_there_is_one(node_type, where, warned):
+    registry = Registry({}, {})
+    registry.add("Heavy", Heavy)
+    registry.add("Sync", Sync)
+    text = (
+        f"{{version: v1, nodes: [{{id: n, node_type: {node_type}, executor: {where}, "
+        "process: {threads: 2}}]}"
+    )
+    manifest, graph = load(text, registry=registry)
+    found = [str(each) for each in (*manifest.warnings, *policy_warnings(graph))]
+    expected = ["process has no effect here: it is for nodes with executor: process"]
+    assert [each.partition(": ")[2] or each for each in found] == expected * warned

@@ -26,9 +26,11 @@ NODE = {
 }
 INLINE_NODE = {
     "host": "it is for nodes with executor: remote",
+    "python_deps": "inline nodes use the packages that are installed",
+}
+NO_PROCESS = {
     "process_group": "it is for nodes with executor: process",
     "process": "it is for nodes with executor: process",
-    "python_deps": "inline nodes use the packages that are installed",
 }
 CONNECTION = {
     "type": "ports declare what they carry",
@@ -46,13 +48,17 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, Path]) -> list[Problem]:
                 place, _, count = found.get(name, ((*path, name), "", 0))
                 found[name] = (place, reason, count + 1)
 
-    look(manifest, (), _with_defaults(Manifest, MANIFEST))
-    always, inline = _with_defaults(NodeSpec, NODE), _with_defaults(NodeSpec, INLINE_NODE)
+    look(manifest, (), with_defaults(Manifest, MANIFEST))
+    always, inline, no_process = (
+        with_defaults(NodeSpec, reasons) for reasons in (NODE, INLINE_NODE, NO_PROCESS)
+    )
     for index, node in enumerate(manifest.nodes):
         look(node, ("nodes", index), always)
         if node.executor in (AUTO, "inline"):
             look(node, ("nodes", index), inline)
-    of_connections = _with_defaults(Connection, CONNECTION)
+        if node.executor == "inline":  # else it depends on the node: see policy_effects
+            look(node, ("nodes", index), no_process)
+    of_connections = with_defaults(Connection, CONNECTION)
     for index, connection in enumerate(manifest.connections):
         look(connection, ("connections", index), of_connections)
     problems = [
@@ -71,9 +77,10 @@ def warnings(manifest: Manifest, renamed: Mapping[Path, Path]) -> list[Problem]:
     return problems
 
 
-def _with_defaults(
+def with_defaults(
     kind: type[msgspec.Struct], reasons: Mapping[str, str]
 ) -> list[tuple[str, str, object]]:
+    """Name, reason and default value of each field."""
     defaults = {field.name: default_of(field) for field in msgspec.structs.fields(kind)}
     return [(name, reason, defaults[name]) for name, reason in reasons.items()]
 

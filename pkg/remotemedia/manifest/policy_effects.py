@@ -1,4 +1,4 @@
-"""Settings of policies and queues without effect where they are, and the warnings that say so."""
+"""Settings of policies, queues and processes without effect where they are, and their warnings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from remotemedia.errors import Problem
-from remotemedia.manifest.effects import times
-from remotemedia.manifest.model import Join, Policy, Queue, Restart
+from remotemedia.manifest.effects import NO_PROCESS, times, with_defaults
+from remotemedia.manifest.model import AUTO, Join, NodeSpec, Policy, Queue, Restart
 from remotemedia.manifest.tree import Path
 from remotemedia.node import is_async, is_source
 
@@ -24,13 +24,14 @@ _OF_RESTARTS = [
     name for name in Restart.__struct_fields__ if name not in ("when", "hang_timeout_ms")
 ]
 _RESTART = Restart()
+_PROCESS = with_defaults(NodeSpec, NO_PROCESS)
 
 
 def policy_warnings(graph: Graph) -> list[Problem]:
     """One warning per setting and reason, at its first use, with the number of uses."""
     found: dict[tuple[str, str], tuple[Path, int]] = {}
     for path, reason in _findings(graph):
-        name = f"{path[2]} {'.'.join(map(str, path[3:]))}"
+        name = " ".join([str(path[2]), ".".join(map(str, path[3:]))]).strip()
         first, count = found.get((name, reason), (path, 0))
         found[name, reason] = first, count + 1
     return [
@@ -41,6 +42,10 @@ def policy_warnings(graph: Graph) -> list[Problem]:
 
 def _findings(graph: Graph) -> Iterator[Finding]:
     for node in graph.nodes.values():
+        if node.spec.executor == AUTO and node.executor == "inline":
+            for name, reason, default in _PROCESS:
+                if getattr(node.spec, name) != default:
+                    yield ("nodes", node.index, name), reason
         if node.spec.policy is not None:
             for path, reason in _of_policy(node, node.spec.policy):
                 yield ("nodes", node.index, "policy", *path), reason
