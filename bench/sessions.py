@@ -17,6 +17,7 @@ import asyncio
 import os
 import sys
 import wave
+from contextlib import AsyncExitStack
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -53,53 +54,63 @@ def pipeline() -> rm.Pipeline:
     return made
 
 
-async def live(
-    number: int, count: int, start: float, seconds: float, source: list[rm.Audio]
-) -> tuple[list[float], int]:
-    """One session; how late its reports were, s, after it had settled, and its segment events."""
-    late: list[float] = []
-    events = 0
-    due = start + BLOCK_S * number / count
+class Live:
+    """One session, what comes out of it, and when its blocks are due."""
 
-    async with pipeline().session() as session:
+    def __init__(self, session: rm.Session, first_due: float) -> None:
+        self.session = session
+        self.due = first_due
+        """When the next block is."""
+        self.late: list[float] = []
+        self.events = 0
 
-        async def read() -> None:
-            nonlocal events
-            async for packet in session.outputs():
-                if packet.node == "vad":
-                    events += isinstance(packet.data, rm.Json)
-                elif due - start > SETTLE_S:
-                    late.append(perf_counter() - (due - BLOCK_S))
+    async def read(self, settled: float) -> None:
+        """Note how late reports come, s, once it has settled, and count the segments' events."""
+        async for packet in self.session.outputs():
+            if packet.node == "vad":
+                self.events += isinstance(packet.data, rm.Json)
+            elif self.due > settled:
+                self.late.append(perf_counter() - (self.due - BLOCK_S))
 
-        reader = asyncio.create_task(read())
-        index = number * len(source) // count
-        while due < start + seconds:
-            await asyncio.sleep(max(0.0, due - perf_counter()))
-            due += BLOCK_S
-            await session.send(source[index % len(source)])
-            index += 1
-        await session.finish()
-        await reader
-    return late, events
+
+async def feed(sessions: list[Live], end: float, source: list[rm.Audio]) -> None:
+    """Send each block when it is due: one timer for all, as one thread of a server has."""
+    count = len(sessions)
+    index = [number * len(source) // count for number in range(count)]
+    number = 0
+    while (next_one := sessions[number]).due < end:
+        if (wait := next_one.due - perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        next_one.due += BLOCK_S
+        await next_one.session.send(source[index[number] % len(source)])
+        index[number] += 1
+        number = (number + 1) % count
 
 
 async def crowd(count: int, seconds: float) -> tuple[list[float], int, float]:
     """All lateness, ms, all events, and the share of the core that was used."""
     source = blocks()
-    start = perf_counter() + 1 + 0.02 * count  # time to open all
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(pipeline().session()) for _ in range(count)]
+        start = perf_counter() + 0.5
+        sessions = [
+            Live(each, start + BLOCK_S * number / count) for number, each in enumerate(opened)
+        ]
+        readers = [asyncio.create_task(each.read(start + SETTLE_S)) for each in sessions]
 
-    async def share() -> float:
-        await asyncio.sleep(start + SETTLE_S - perf_counter())
-        began, used = perf_counter(), process_time()
-        await asyncio.sleep(start + seconds - perf_counter())
-        return (process_time() - used) / (perf_counter() - began)
+        async def share() -> float:
+            await asyncio.sleep(start + SETTLE_S - perf_counter())
+            began, used = perf_counter(), process_time()
+            await asyncio.sleep(start + seconds - perf_counter())
+            return (process_time() - used) / (perf_counter() - began)
 
-    used = asyncio.create_task(share())
-    found = await asyncio.gather(
-        *(live(number, count, start, seconds, source) for number in range(count))
-    )
-    late = [1000 * each for values, _ in found for each in values]
-    return late, sum(events for _, events in found), await used
+        used = asyncio.create_task(share())
+        await feed(sessions, start + seconds, source)
+        for session in opened:
+            await session.finish()
+        await asyncio.gather(*readers)
+        late = [1000 * each for session in sessions for each in session.late]
+        return late, sum(session.events for session in sessions), await used
 
 
 def main() -> int:
