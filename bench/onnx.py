@@ -148,6 +148,7 @@ def main() -> int:
     for name in ("Model.run", "Model.run with timeout_ms"):
         more = found[name]["more_us"]["p50"]
         report.claim(f"{name}, more than raw session.run", more, at_most=BUDGET_US, unit=" µs")
+    report.claim("SileroVAD.process ÷ raw", found["SileroVAD.process"]["ratio"], at_most=1.15)
     for each in (model, watched, node):
         each.close()
     return report.end(file)
