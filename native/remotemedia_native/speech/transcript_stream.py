@@ -259,9 +259,7 @@ class TranscriptStream:
 
     def _time_us(self, after: int) -> int:
         """Time so many samples after the first that is held; no gap lies in between."""
-        stamped = self.timeline.pts_us(self._start)
-        first_us = sample_time_us(self._start, SAMPLE_RATE) if stamped is None else stamped
-        return first_us + sample_time_us(after, SAMPLE_RATE)
+        return self.timeline.time_us(self._start) + sample_time_us(after, SAMPLE_RATE)
 
 
 def _is_quiet(samples: NDArray[np.float32]) -> bool:

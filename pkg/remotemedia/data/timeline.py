@@ -109,6 +109,18 @@ class Timeline:
             last -= 1
         return _time(anchors[last], position, per, self.sample_rate)
 
+    def time_us(self, position: int) -> int:
+        """Time of a sample, µs; while no stamp has been seen, from the first sample on."""
+        stamped = self.pts_us(position)
+        return sample_time_us(position, self.sample_rate) if stamped is None else stamped
+
+    def end_us(self, position: int) -> int:
+        """Time of the end of the sample before, µs, whether or not a gap follows; as `time_us`."""
+        gap = self.next_gap(position)
+        if gap is not None and gap.position == position:
+            return gap.pts_us - gap.gap_us
+        return self.time_us(position)
+
     def next_gap(self, position: int) -> Anchor | None:
         """The first gap whose first sample is at or after `position`."""
         for anchor in self._anchors:

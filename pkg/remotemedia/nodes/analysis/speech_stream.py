@@ -206,12 +206,12 @@ class SpeechStream:
         self._segment += 1
         self._start = max(self._done, self._first - self._pre_roll)
         self._done = self._start
-        self._start_us = self._time_us(self._start)
+        self._start_us = self.timeline.time_us(self._start)
         self._report(self._about("start"), self._start)
 
     def _close(self, end: int, reason: str) -> None:
         self._emit(end)
-        end_us = self._time_us(end)
+        end_us = self.timeline.time_us(end)
         value = self._about("end") | {
             "end_sample": end,
             "end_us": end_us,
@@ -238,7 +238,7 @@ class SpeechStream:
         }
 
     def _report(self, value: dict[str, object], position: int) -> None:
-        value["known_us"] = self._end_us(self._known)
+        value["known_us"] = self.timeline.end_us(self._known)
         event = unchecked(Json, value, self.timeline.pts_us(position), self._stream_id)
         self._ready.append(Emit(SEGMENTS, event))
 
@@ -285,17 +285,6 @@ class SpeechStream:
         held = self._held
         while held and held[0][0] + held[0][1].shape[1] <= before:
             held.popleft()
-
-    def _end_us(self, position: int) -> int:
-        """Time of the end of the sample before `position`, whether or not a gap follows."""
-        gap = self.timeline.next_gap(position)
-        if gap is not None and gap.position == position:
-            return gap.pts_us - gap.gap_us
-        return self._time_us(position)
-
-    def _time_us(self, position: int) -> int:
-        stamped = self.timeline.pts_us(position)
-        return sample_time_us(position, self._rate) if stamped is None else stamped
 
 
 def _ratio(decibels: float) -> float:

@@ -6,7 +6,7 @@ from collections import deque
 
 from remotemedia.data import Audio, Json
 from remotemedia.data.base import unchecked
-from remotemedia.data.timeline import Timeline, mark_gap, sample_time_us
+from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.node import Emit
 from remotemedia.nodes.speech.speech_event import SpeechEvent
 
@@ -63,7 +63,7 @@ class Listening:
             return []
         ready: list[Emit] = []
         pts_us = self._in.pts_us(start + first)
-        time_us = self._time_us(start + first)
+        time_us = self._in.time_us(start + first)
         if self._start < 0:
             self._segment += 1
             self._start, self._start_us = start + first, time_us
@@ -87,7 +87,7 @@ class Listening:
 
     def see(self, position: int) -> list[Emit]:
         """Audio came up to this sample: the detector's ends that it reaches are due."""
-        self._seen_us = self._time_us(position)
+        self._seen_us = self._in.time_us(position)
         ready: list[Emit] = []
         while self._ends and self._is_due(self._ends[0]):
             ready += self._close_at(self._ends.popleft())
@@ -104,7 +104,7 @@ class Listening:
         """End the segment that is open, if one is, with what was let out last."""
         if self._start < 0:
             return []
-        return self._close(self._end, self._end_us(self._end), reason)
+        return self._close(self._end, self._in.end_us(self._end), reason)
 
     def _is_due(self, event: SpeechEvent) -> bool:
         # The detector's times and ours are rounded by themselves.
@@ -113,7 +113,7 @@ class Listening:
     def _close_at(self, event: SpeechEvent) -> list[Emit]:
         if self._start < 0 or event.end_us <= self._start_us:
             return []  # of before the word
-        late = self._end_us(self._end) - event.end_us
+        late = self._in.end_us(self._end) - event.end_us
         end = self._end - max(0, late * self._rate // 1_000_000)
         return self._close(end, event.end_us, "silence", cancelled=event.cancelled)
 
@@ -140,14 +140,3 @@ class Listening:
             "known_us": max(time_us, self._seen_us),
         }
         return Emit(SEGMENTS, unchecked(Json, value, time_us, self._stream_id))
-
-    def _time_us(self, position: int) -> int:
-        stamped = self._in.pts_us(position)
-        return sample_time_us(position, self._rate) if stamped is None else stamped
-
-    def _end_us(self, position: int) -> int:
-        """Time of the end of the sample before, whether or not a gap follows."""
-        gap = self._in.next_gap(position)
-        if gap is not None and gap.position == position:
-            return gap.pts_us - gap.gap_us
-        return self._time_us(position)

@@ -146,12 +146,7 @@ class ModelNode(Node):
             work = self.work(data)
             if self._batcher is not None and self._batcher.pays:
                 return self._drive_together(self._batcher, work)
-            try:  # as `_drive` does: this is called for every block
-                model, feeds = next(work)
-                while True:
-                    model, feeds = work.send(model.run(feeds))
-            except StopIteration as done:
-                return done.value
+            return self._drive(work)
 
         def finish(self) -> Any:
             """The tail."""

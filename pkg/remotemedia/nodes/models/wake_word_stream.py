@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio, Json
 from remotemedia.data.base import unchecked
-from remotemedia.data.timeline import Timeline, sample_time_us
+from remotemedia.data.timeline import Timeline
 from remotemedia.node import Emit
 from remotemedia.nodes.analysis.framer import Framer
 from remotemedia.nodes.models.listening import Listening
@@ -159,8 +159,8 @@ class WakeWordStream:
     def _report(self, said: dict[str, float], position: int) -> list[Emit]:
         """Events of words that are over at this sample; from there on audio is let out."""
         self._listening.begin(self.params.listen_ms)
-        pts_us = self._end_us(position)
-        time_us = sample_time_us(position, RATE) if pts_us is None else pts_us
+        time_us = self.timeline.end_us(position)
+        pts_us = None if self.timeline.pts_us(position) is None else time_us
         return [
             Emit(
                 WORDS,
@@ -179,10 +179,3 @@ class WakeWordStream:
             )
             for word, score in said.items()
         ]
-
-    def _end_us(self, position: int) -> int | None:
-        """Time of the end of the sample before, whether or not a gap follows."""
-        gap = self.timeline.next_gap(position)
-        if gap is not None and gap.position == position:
-            return gap.pts_us - gap.gap_us
-        return self.timeline.pts_us(position)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from remotemedia.data import Audio
 from remotemedia.data.base import Metadata
-from remotemedia.data.timeline import Timeline, mark_gap, sample_time_us
+from remotemedia.data.timeline import Timeline, mark_gap
 from remotemedia.nodes.speech.speech_event import END, START, SpeechEvent
 
 MAX_EVENTS = 1024  # that wait for their audio
@@ -188,8 +188,8 @@ class UtteranceStream:
         if end > begin and (self._rest or speech >= self._min):
             samples = self._samples(begin, end)
             pts_us = self.timeline.pts_us(begin)
-            time_us = sample_time_us(begin, self._rate) if pts_us is None else pts_us
-            metadata = mark_gap(self._metadata, self._out.feed(time_us, end - begin))
+            gap_us = self._out.feed(self.timeline.time_us(begin), end - begin)
+            metadata = mark_gap(self._metadata, gap_us)
             self._out.forget(self._out.frames)
             stream_id = self._like.stream_id
             self._ready.append(Audio.unchecked(samples, self._rate, pts_us, stream_id, metadata))

@@ -214,4 +214,4 @@ class _Stream(SpeechStream):
         if not self._settled:
             if self._runs and self._runs[-1][1] == time_us:
                 time_us, _ = self._runs.pop()
-            self._runs.append((time_us, self._end_us(self._done)))
+            self._runs.append((time_us, self.timeline.end_us(self._done)))
