@@ -9,9 +9,7 @@ the cache for each; what is compared are the differences to the raw call of the 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -19,9 +17,12 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
+from harness.recordings import recording
 from harness.report import REPOSITORY, RESULTS, Report, quartiles, spread, versions
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+import fetch_models
 from remotemedia.clock import SystemClock
 from remotemedia.data import Audio
 from remotemedia.models.backend import ModelOptions
@@ -38,18 +39,11 @@ WARM_UP = 50  # frames
 Samples = NDArray[np.float32]
 
 
-def fetched(script: str) -> Path:
-    """The folder that a script fills and prints."""
-    command = [sys.executable, str(REPOSITORY / "scripts" / script)]
-    return Path(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout[:-1])
-
-
 def speech() -> list[Samples]:
     """A recording, in frames `[shape=(1, 512)]`."""
-    with wave.open(str(fetched("fetch_recordings.py") / "beckett.wav")) as file:
-        assert (file.getframerate(), file.getnchannels()) == (RATE, 1)
-        data = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    samples = data.astype(np.float32)[np.newaxis] / 32768
+    mono, rate = recording("beckett")
+    assert rate == RATE
+    samples = mono[np.newaxis]
     return [samples[:, i : i + FRAME] for i in range(0, samples.shape[1] - FRAME + 1, FRAME)]
 
 
@@ -87,7 +81,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--json", type=Path, default=RESULTS / "onnx.json")
     file = options.parse_args().json
-    silero = fetched("fetch_models.py") / "silero-vad" / "silero_vad_op18_ifless.onnx"
+    silero = fetch_models.fetch() / "silero-vad" / "silero_vad_op18_ifless.onnx"
     frames = speech()
     report = Report(
         "onnx",

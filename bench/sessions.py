@@ -16,17 +16,16 @@ import argparse
 import asyncio
 import os
 import sys
-import wave
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from harness.recordings import recording
 from harness.report import REPOSITORY, RESULTS, Report, quartiles, versions
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 import fetch_models
-import fetch_recordings
 import remotemedia as rm
 
 RATE = 48_000
@@ -36,10 +35,9 @@ SETTLE_S = 2.0
 
 def blocks() -> list[rm.Audio]:
     """The recording in blocks of 20 ms."""
-    with wave.open(str(fetch_recordings.fetch() / "two_cities.wav")) as file:
-        data = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    samples, rate = recording("two_cities")
+    assert rate == RATE
     size = round(RATE * BLOCK_S)
-    samples = data.astype(np.float32) / 32768
     return [rm.Audio(samples[i : i + size], RATE) for i in range(0, len(samples) - size + 1, size)]
 
 

@@ -17,23 +17,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-import wave
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
-from harness.report import REPOSITORY, RESULTS, Report, quartiles, ratios, versions
+from harness import recordings
+from harness.report import REPOSITORY, RESULTS, Report, in_turns, quartiles, ratios, versions
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 import fetch_models
-import fetch_recordings
 import remotemedia as rm
 from remotemedia.node import Context
 from remotemedia.nodes.models.denoise import Denoise
-from remotemedia.testing import VirtualClock, run_node
+from remotemedia.testing import VirtualClock
 
 RATE = 16_000
 BLOCK = 320
@@ -45,12 +43,7 @@ Samples = NDArray[np.float32]
 
 def recording(seconds: int) -> tuple[Samples, Samples]:
     """Speech at 16 kHz, and the same with white noise, to a peak of 0.9."""
-    with wave.open(str(fetch_recordings.fetch() / "two_cities.wav")) as file:
-        rate = file.getframerate()
-        data = np.frombuffer(file.readframes(seconds * rate), np.int16)
-    block = rm.Audio(data.astype(np.float32) / 32768, rate)
-    outputs: list[Any] = run_node("AudioResample", [block], target_rate=RATE).data
-    clean = np.concatenate([each.samples[0] for each in outputs])
+    clean = recordings.at_16k(*recordings.recording("two_cities", seconds))
     noise = np.random.default_rng(0).standard_normal(len(clean)).astype(np.float32)
     noise *= np.sqrt((clean**2).mean() / (noise**2).mean()) / 10 ** (NOISE_DB / 20)
     noisy = clean + noise
@@ -121,12 +114,7 @@ def add_denoise(report: Report, rounds: int) -> None:
     part = noisy[: 2 * RATE]
     works = {"Denoise": by_node(folder, part), "by hand": by_hand(folder, part)}
     apart = float(np.abs(works["Denoise"]() - works["by hand"]()).max())
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(rounds):
-        for name in list(works) if number % 2 else reversed(works):
-            start = perf_counter()
-            works[name]()
-            seconds[name].append(perf_counter() - start)
+    seconds = in_turns(works, rounds)
     hops = len(part) / HOP
     figures: dict[str, Any] = {"si_sdr_db": {"before": before, "after": after}, "apart": apart}
     rows = []

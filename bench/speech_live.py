@@ -25,7 +25,6 @@ import argparse
 import asyncio
 import re
 import sys
-import wave
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -33,11 +32,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from harness.recordings import recording
 from harness.report import REPOSITORY, RESULTS, Report, percentile, spread, versions
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 import fetch_models
-import fetch_recordings
 import remotemedia as rm
 from remotemedia.node import Context
 from remotemedia.nodes.models.text_to_speech import TextToSpeech
@@ -179,10 +178,7 @@ def live(folder: Path, seconds: float, **params: object) -> list[tuple[float, di
     pipeline.set_params("asr", model=str(folder / "whisper-tiny.en"), **params)
     pipeline.add("PassThrough", id=TOLD)
     pipeline.connect("asr:events", TOLD)
-    with wave.open(str(fetch_recordings.fetch() / "two_cities.wav")) as file:
-        rate = file.getframerate()
-        data = np.frombuffer(file.readframes(int(seconds * rate)), np.int16)
-    samples = data.astype(np.float32) / 32768
+    samples, rate = recording("two_cities", seconds)
     size = round(rate * BLOCK_S)
 
     async def main() -> list[tuple[float, dict[str, Any]]]:

@@ -18,19 +18,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
-from harness.report import REPOSITORY, RESULTS, Report, quartiles, ratios, versions
+from harness.recordings import at_16k, names, recording
+from harness.report import REPOSITORY, RESULTS, Report, in_turns, quartiles, ratios, versions
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 import fetch_models
-import fetch_recordings
 import remotemedia as rm
 from remotemedia.node import Context
 from remotemedia.nodes.models.wake_word import WakeWord
@@ -54,17 +52,6 @@ SPEEDS = (0.8, 1.0, 1.25)
 BEHIND = (("clean", 0), *((kind, db) for kind in ("noise", "speech") for db in (20, 10, 5, 0)))
 
 Samples = NDArray[np.float32]
-
-
-def at_16k(samples: Samples, rate: int) -> Samples:
-    outputs: list[Any] = run_node("AudioResample", [rm.Audio(samples, rate)], target_rate=RATE).data
-    return np.concatenate([each.samples[0] for each in outputs])
-
-
-def recording(file: Path) -> Samples:
-    with wave.open(str(file)) as opened:
-        data = np.frombuffer(opened.readframes(opened.getnframes()), np.int16)
-        return at_16k((data / 32768).astype(np.float32), opened.getframerate())
 
 
 def by_node(
@@ -137,12 +124,7 @@ def add_cost(report: Report, rounds: int, words: Sequence[str], samples: Samples
         abs(each["score"] - scores[each["end_sample"] // FRAME - 1][words.index(each["word"])])
         for each in events
     )
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(rounds):
-        for name in list(works) if number % 2 else reversed(works):
-            start = perf_counter()
-            works[name]()
-            seconds[name].append(perf_counter() - start)
+    seconds = in_turns(works, rounds)
     frames = len(samples) / FRAME
     figures: dict[str, Any] = {"apart": apart}
     rows = []
@@ -237,9 +219,7 @@ def main() -> int:
         versions=versions("numpy", "onnxruntime"),
         n=f"{options.rounds} rounds of 2 s, everyone in turn",
     )
-    recordings = {
-        file.stem: recording(file) for file in sorted(fetch_recordings.fetch().glob("*.wav"))
-    }
+    recordings = {name: at_16k(*recording(name)) for name in names()}
     speech = recordings["two_cities"]
     for count in (1, len(WORDS)):
         add_cost(report, options.rounds, list(WORDS)[:count], speech[: 2 * RATE])

@@ -14,35 +14,25 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import wave
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from harness import browser
+from harness.recordings import at_16k, recording
 from harness.report import RESULTS, Report, quartiles, spread, versions
 
-import remotemedia as rm
 from remotemedia.models.backend import ModelOptions
 from remotemedia.nodes.models.silero_stream import Prober
-from remotemedia.testing import run_node
 from remotemedia_native.onnx.backend import OnnxRuntime
 
-RECORDINGS = ("two_cities.wav", "endgame_nagg_nell.wav", "beckett.wav")
+RECORDINGS = ("two_cities", "endgame_nagg_nell", "beckett")
 RATE, FRAME = 16_000, 512
 
 
 def speech() -> np.ndarray:
     """The recordings one after the other, 16 kHz, whole frames `[shape=(n,)]`."""
-    parts = []
-    for name in RECORDINGS:
-        with wave.open(str(browser.fetch_recordings.fetch() / name)) as file:
-            assert file.getnchannels() == 1
-            rate, data = file.getframerate(), file.readframes(file.getnframes())
-        block = rm.Audio(np.frombuffer(data, np.int16).astype(np.float32) / 32768, rate)
-        made = run_node("AudioResample", [block], params={"target_rate": RATE}).data
-        parts += [each.samples[0] for each in made]
-    joined = np.concatenate(parts)
+    joined = np.concatenate([at_16k(*recording(name)) for name in RECORDINGS])
     return joined[: len(joined) // FRAME * FRAME]
 
 

@@ -12,9 +12,10 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "bench" / "results"
@@ -63,6 +64,17 @@ def quartiles(values: Sequence[float]) -> dict[str, float]:
         "p50": statistics.median(values),
         "p75": percentile(values, 75),
     }
+
+
+def in_turns(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each, in each round; every other round begins with the last."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds):
+        for name in list(works) if number % 2 else list(works)[::-1]:
+            start = perf_counter()
+            works[name]()
+            seconds[name].append(perf_counter() - start)
+    return seconds
 
 
 def ratios(ours: Iterable[float], theirs: Iterable[float]) -> dict[str, float]:
