@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime
 
 from remotemedia.errors import ModelError, ModelNotFoundError, UnavailableError
-from remotemedia.models.onnx_file import OnnxFile
+from remotemedia.models.onnx_file import OnnxFile, called
 from remotemedia_native.onnx.failures import why_not_opened
 from remotemedia_native.onnx.providers import CPU, PROVIDERS, full_name
 
@@ -92,7 +92,7 @@ def open_sessions() -> int:
 def _identity(file: Path | bytes) -> tuple[Key, str]:
     if isinstance(file, bytes):
         digest = hashlib.sha256(file).hexdigest()
-        return (digest,), f"the model of {len(file):,} bytes (SHA-256 {digest[:12]}…)"
+        return (digest,), called(file)
     try:
         found = file.resolve()
         status = found.stat()
@@ -102,7 +102,7 @@ def _identity(file: Path | bytes) -> tuple[Key, str]:
         ) from error
     if not found.is_file():
         raise ModelNotFoundError(f"the model {file} is no file: give the path of an .onnx file")
-    return (str(found), status.st_mtime_ns, status.st_size), f"the model {file.name} ({found})"
+    return (str(found), status.st_mtime_ns, status.st_size), called(found)
 
 
 def _open(

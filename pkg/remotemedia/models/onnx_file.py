@@ -34,6 +34,33 @@ _TYPED = {4: "<f4", 5: "<i4", 7: "<i8", 10: "<f8", 11: "<u8"}  # fields of Tenso
 _EXTERNAL = 1  # data_location
 
 
+class MadeFile(bytes):
+    """A model file that was made of another.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    """
+
+    name: str
+
+    def __new__(cls, content: bytes, name: str) -> MadeFile:
+        """As said."""
+        made = super().__new__(cls, content)
+        made.name = name
+        return made
+
+
+def called(file: Path | bytes) -> str:
+    """What messages call a model file."""
+    if isinstance(file, MadeFile):
+        return file.name
+    if isinstance(file, bytes):
+        return f"the model of {len(file):,} bytes"
+    return f"the model {file.name} ({file})"
+
+
 class OnnxFile:
     """A model file, taken apart.
 
@@ -93,12 +120,12 @@ class OnnxFile:
     def read(cls, file: Path | bytes) -> OnnxFile:
         """The file at a path, or of these bytes."""
         if isinstance(file, bytes):
-            return cls(file, f"the model of {len(file):,} bytes")
+            return cls(file, called(file))
         try:
             content = file.read_bytes()
         except OSError as error:
             raise ModelError(f"the model {file} cannot be read: {error.strerror}") from error
-        return cls(content, f"the model {file.name} ({file})")
+        return cls(content, called(file))
 
     def check_external(self) -> None:
         """Raise unless all files that it names are in its own folder.

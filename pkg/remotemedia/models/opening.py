@@ -50,6 +50,9 @@ class UsesModels(Protocol):
     def own_model(self, name: str, file: Path | bytes) -> Model:
         """The model, by a backend that the node itself implements."""
 
+    def quicker(self, file: Path | bytes) -> Path | bytes:
+        """What backends open in the place of a file."""
+
 
 class Opened(NamedTuple):
     """What a node computes with."""
@@ -79,13 +82,13 @@ def open_models(node: UsesModels, ctx: Told) -> Opened:
     chosen = [*_pick(node, files)]
     for reference in node.further_models:
         chosen += _first(cast(Files, store.find(reference, progress=ctx.progress)))
-    models: list[Model] = []
+    models, options = list[Model](), node.model_options
     try:
         for file in chosen:
             if isinstance(backend, str):
                 models.append(node.own_model(backend, file))
             else:
-                models.append(cast(SyncBackend, backend).open(file, node.model_options))
+                models.append(cast(SyncBackend, backend).open(node.quicker(file), options))
     except BaseException:
         _close(models)
         raise
@@ -106,15 +109,15 @@ async def aopen_models(node: UsesModels, ctx: Told) -> Opened:
     chosen = [*_pick(node, files)]
     for reference in node.further_models:
         chosen += _first(await find(reference))
-    models: list[Model] = []
+    models, options = list[Model](), node.model_options
     try:
         for file in chosen:
             if isinstance(backend, str):
                 models.append(node.own_model(backend, file))
             elif backend.is_async:
-                models.append(await cast(AsyncBackend, backend).aopen(file, node.model_options))
+                models.append(await cast(AsyncBackend, backend).aopen(node.quicker(file), options))
             else:
-                models.append(cast(SyncBackend, backend).open(file, node.model_options))
+                models.append(cast(SyncBackend, backend).open(node.quicker(file), options))
     except BaseException:  # cancelled, too
         _close(models)
         raise

@@ -56,6 +56,9 @@ class User:
     def own_model(self, name: str, file: Path | bytes) -> Multiplying:
         return Multiplying(name, file)
 
+    def quicker(self, file: Path | bytes) -> Path | bytes:
+        return file
+
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +100,18 @@ async def test_more_than_one_reference(store: type, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(opening, "find_store", store)
     assert factors(await aopen_models(more, more)) == [3, 2, 2, 2]
     assert more.told == expected * 2
+
+
+@pytest.mark.parametrize(("name", "expected"), [("called", 3), ("awaited", 3), ("own", 2)])
+async def test_backends_open_what_is_quicker(name: str, expected: int) -> None:
+    """What the node implements itself knows best."""
+    user = User(backend=name, quicker=lambda file: FILES["three.onnx"])
+    opened = [await aopen_models(user, user)]
+    if name != "awaited":
+        opened.append(open_models(user, user))
+    for each in opened:
+        assert factors(each) == [expected]
+        assert each.files == FILES
 
 
 def test_files_that_are_missing() -> None:

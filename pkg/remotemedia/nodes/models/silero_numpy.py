@@ -10,20 +10,11 @@ from numpy.typing import NDArray
 from remotemedia.errors import ModelError
 from remotemedia.models.backend import Feeds
 from remotemedia.models.onnx_file import OnnxFile
-
-UNITS = 128
-FIRST = "encoder.0.reparam_conv.weight"
-BINS = {16000: 129, 8000: 65}
-"""Sample rate → bins of its spectrum, by which its weights are known."""
-
-F32 = NDArray[np.float32]
+from remotemedia.nodes.models.silero_weights import F32, UNITS, SileroWeights, silero_weights
 
 
 class SileroNumpy:
-    """The model of a file, as an ONNX runtime would give it: see `Model`.
-
-    The network: a spectrogram by convolution with the file's own basis, its magnitude, four
-    convolutions with ReLU, an LSTM cell, and one output unit.
+    """The model of a file, as an ONNX runtime would give it: see `Model`, and `SileroWeights`.
 
     Parameters
     ----------
@@ -43,17 +34,13 @@ class SileroNumpy:
         self.name = file.name
         self.inputs = file.inputs
         self.outputs = file.outputs
-        self._networks = {}
-        for rate, bins in BINS.items():
-            for name, weights in file.weights.items():
-                if name.endswith(FIRST) and weights.shape == (UNITS, bins, 3):
-                    self._networks[rate] = _Network(file, name.removesuffix(FIRST), bins)
-                    break
-        if not self._networks:
+        try:
+            networks = silero_weights(file)
+        except ModelError as error:
             raise ModelError(
-                f"{file.name} is not Silero VAD: numpy can compute nothing else, and this file has "
-                f"no weights {FIRST} [{UNITS}, {BINS[16000]}, 3]: install onnxruntime for it"
-            )
+                f"{error}; numpy can compute nothing else: install onnxruntime for it"
+            ) from None
+        self._networks = {rate: _Network(weights) for rate, weights in networks.items()}
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Run it; see `Model.run`."""
@@ -79,44 +66,20 @@ class _Network:
     padding: their inputs are two columns and one column wide.
     """
 
-    def __init__(self, file: OnnxFile, prefix: str, bins: int) -> None:
-        def get(name: str, *shape: int) -> F32:
-            array = file.weights.get(f"{prefix}{name}")
-            if array is None or array.shape != shape or array.dtype != np.float32:
-                said = "is missing" if array is None else f"is {array.dtype} {list(array.shape)}"
-                raise ModelError(
-                    f"{file.name} is not Silero VAD 5 or 6: {prefix}{name} {said}, not float32 "
-                    f"{list(shape)}"
-                )
-            return array
-
-        self._window = 2 * (bins - 1)
-        self._bins = bins
-        self._basis = np.ascontiguousarray(
-            get("stft.forward_basis_buffer", 2 * bins, 1, self._window)[:, 0]
-        )
-        first, second, third, fourth = (
-            get(f"encoder.{index}.reparam_conv.weight", made, taken, 3)
-            for index, (made, taken) in enumerate(
-                [(UNITS, bins), (UNITS // 2, UNITS), (UNITS // 2, UNITS // 2), (UNITS, UNITS // 2)]
-            )
-        )
-        biases = [
-            get(f"encoder.{index}.reparam_conv.bias", made)[:, None]
-            for index, made in enumerate((UNITS, UNITS // 2, UNITS // 2, UNITS))
-        ]
-        self._first = np.ascontiguousarray(first.reshape(UNITS, -1)), biases[0]
-        self._second = np.ascontiguousarray(second.reshape(UNITS // 2, -1)), biases[1]
-        self._third = np.ascontiguousarray(third[:, :, 1:].reshape(UNITS // 2, -1)), biases[2]
-        self._fourth = np.ascontiguousarray(fourth[:, :, 1]), biases[3]
-        self._lstm = np.concatenate(
-            [get("decoder.rnn.weight_ih", 512, UNITS), get("decoder.rnn.weight_hh", 512, UNITS)], 1
-        )
-        self._lstm_bias = (get("decoder.rnn.bias_ih", 512) + get("decoder.rnn.bias_hh", 512))[
-            :, None
-        ]
-        self._last = get("decoder.decoder.2.weight", 1, UNITS, 1)[0, :, 0]
-        self._last_bias = get("decoder.decoder.2.bias", 1)[0]
+    def __init__(self, weights: SileroWeights) -> None:
+        self._window = weights.basis.shape[1]
+        self._bins = weights.bins
+        self._basis = np.ascontiguousarray(weights.basis)
+        first, second, third, fourth = weights.convolutions
+        self._first = _layer(first, slice(None))
+        self._second = _layer(second, slice(None))
+        self._third = _layer(third, slice(1, None))
+        self._fourth = _layer(fourth, slice(1, 2))
+        self._lstm = np.concatenate(weights.lstm, 1)
+        of_input, of_hidden = weights.lstm_biases
+        self._lstm_bias = (of_input + of_hidden)[:, None]
+        self._last = weights.last
+        self._last_bias = weights.last_bias[0]
 
     def run(self, samples: F32, state: F32) -> tuple[F32, F32]:
         """Probability [shape=(B, 1)] and next state [shape=(2, B, 128)]."""
@@ -157,6 +120,11 @@ def _columns(data: F32, stride: int) -> F32:
     made = (size - 1) // stride + 1
     taps = [padded[:, None, :, tap : tap + stride * (made - 1) + 1 : stride] for tap in range(3)]
     return np.concatenate(taps, 1).reshape(channels * 3, batch * made)
+
+
+def _layer(convolution: tuple[F32, F32], taps: slice) -> tuple[F32, F32]:
+    weights, bias = convolution
+    return np.ascontiguousarray(weights[:, :, taps].reshape(len(weights), -1)), bias[:, None]
 
 
 def _relu(layer: tuple[F32, F32], data: F32) -> F32:

@@ -9,6 +9,7 @@ from typing import Any
 
 from remotemedia.errors import ModelError, UnavailableError, nearest
 from remotemedia.models.backend import Model, ModelOptions
+from remotemedia.models.onnx_file import called
 
 PROVIDERS = {"cpu": "wasm", "wasm": "wasm", "webgpu": "webgpu"}
 
@@ -40,7 +41,7 @@ class OnnxRuntimeWeb:
 
         provider = self._choose(options.providers)
         content = file if isinstance(file, bytes) else file.read_bytes()
-        name = f"the model of {len(content):,} bytes" if isinstance(file, bytes) else str(file)
+        name = called(file)
         runs = Runs()
         try:
             session: Any = await remotemedia_onnx.open(
