@@ -60,15 +60,15 @@ class Pause:
 
     Attributes
     ----------
-    delay_us : int
-        Of the session's time.
+    delay_us : int or None
+        Of the session's time; None: until `until` is done.
     until : Awaited or None
         Ends it before.
     """
 
     __slots__ = ("delay_us", "until")
 
-    def __init__(self, delay_us: int, until: Awaited | None = None) -> None:
+    def __init__(self, delay_us: int | None, until: Awaited | None = None) -> None:
         self.delay_us = delay_us
         self.until = until
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from remotemedia.clock import Clock, SystemClock, Timer
 from remotemedia.models.backend import Feeds, Model
 
 PAYS = 4
@@ -77,14 +79,16 @@ class Wanted:
 class Batcher:
     """Gathers the runs of a model that the nodes of an event loop want.
 
-    Whoever wants one waits as long as it likes, and then asks for the outputs: the first to do so
-    has all run that are wanted by then. If all who use the model wait, nobody needs to any longer.
+    Whoever wants one says how long it may take until it is begun. When the first has no more time,
+    all run that are wanted by then; if all who use the model wait, nobody needs to any longer.
 
     Parameters
     ----------
     axes : mapping of str to int
         The axis of each input and output along which runs are put together. Inputs without one
         must be equal.
+    clock : Clock
+        The time of all who use it.
     end : callable
         Called when its last user has left.
 
@@ -96,11 +100,14 @@ class Batcher:
         In the order in which they came.
     """
 
-    def __init__(self, axes: Axes, end: Callable[[], object]) -> None:
+    def __init__(self, axes: Axes, clock: Clock, end: Callable[[], object]) -> None:
         self.users = 0
         self.waiting: list[Wanted] = []
         self._axes = axes
+        self._clock = clock
         self._end = end
+        self._timer: Timer | None = None
+        self._due_us = 0
 
     @property
     def pays(self) -> bool:
@@ -111,20 +118,29 @@ class Batcher:
         """One user less."""
         self.users -= 1
         if not self.users:
+            self._stop_timer()
             self._end()
 
-    def want(self, model: Model, feeds: Feeds) -> Wanted:
-        """Ask for a run; the arrays must stay as they are until it is done."""
+    def want(self, model: Model, feeds: Feeds, delay_us: int) -> Wanted:
+        """Ask for a run within a time; the arrays must stay as they are until it is done."""
         axes = self._axes
-        key = tuple(feeds[name].shape if name in axes else feeds[name].tobytes() for name in feeds)
+        key = (*(x.shape if name in axes else x.tobytes() for name, x in feeds.items()),)
         wanted = Wanted(self, model, feeds, key)
-        self.waiting.append(wanted)
-        if len(self.waiting) >= min(self.users, MOST):
+        waiting = self.waiting
+        waiting.append(wanted)
+        if len(waiting) >= min(self.users, MOST):
             self.run()
+            return wanted
+        due_us = self._clock.now_us() + delay_us
+        if self._timer is None or due_us < self._due_us:
+            self._stop_timer()
+            self._timer = self._clock.call_later(delay_us, self.run)
+            self._due_us = due_us
         return wanted
 
     def run(self) -> None:
         """Run all that is wanted."""
+        self._stop_timer()
         waiting, self.waiting = self.waiting, []
         while waiting:
             key = waiting[0].key
@@ -132,6 +148,11 @@ class Batcher:
             waiting = [each for each in waiting if each.key != key]
             for first in range(0, len(together), MOST):
                 self._run_together(together[first : first + MOST])
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _run_together(self, batch: list[Wanted]) -> None:
         if len(batch) == 1:
@@ -150,16 +171,12 @@ class Batcher:
             for each in batch:
                 _run_alone(each)
             return
-        for index, each in enumerate(batch):
-            each.settle(
-                {
-                    name: _part(array, axes[name], index, len(batch)) if name in axes else array
-                    for name, array in outputs.items()
-                }
-            )
+        parts = [_parts(array, axes.get(name), len(batch)) for name, array in outputs.items()]
+        for each, arrays in zip(batch, zip(*parts, strict=True), strict=True):
+            each.settle(dict(zip(outputs, arrays, strict=True)))
 
 
-def join(model: Model, axes: Axes) -> Batcher | None:
+def join(model: Model, axes: Axes, clock: Clock) -> Batcher | None:
     """The batcher of all nodes of this event loop that use the model; `Batcher.leave` it.
 
     None where runs of the model cannot be put together, because nobody else can use it.
@@ -169,10 +186,11 @@ def join(model: Model, axes: Axes) -> Batcher | None:
     shared = getattr(model, "shared", None)
     if shared is None:
         return None
-    key = asyncio.get_running_loop(), shared, *axes.items()
+    time = SystemClock if clock.__class__ is SystemClock else clock  # all of those have the same
+    key = asyncio.get_running_loop(), shared, time, *axes.items()
     batcher = _BATCHERS.get(key)
     if batcher is None:
-        batcher = _BATCHERS[key] = Batcher(axes, lambda: _BATCHERS.pop(key))
+        batcher = _BATCHERS[key] = Batcher(axes, clock, lambda: _BATCHERS.pop(key))
     batcher.users += 1
     return batcher
 
@@ -189,6 +207,9 @@ def _run_alone(wanted: Wanted) -> None:
     wanted.settle(answer)
 
 
-def _part(array: NDArray[Any], axis: int, index: int, count: int) -> NDArray[Any]:
-    size = array.shape[axis] // count
-    return array[(slice(None),) * axis + (slice(index * size, (index + 1) * size),)]
+def _parts(array: NDArray[Any], axis: int | None, count: int) -> Iterable[NDArray[Any]]:
+    """What each of so many runs gets of an output: views."""
+    if axis is None:
+        return repeat(array, count)
+    before, behind = array.shape[:axis], array.shape[axis + 1 :]
+    return np.moveaxis(array.reshape(*before, count, -1, *behind), axis, 0)

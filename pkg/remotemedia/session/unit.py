@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from remotemedia.clock import Clock, sleep
+from remotemedia.clock import Clock
 from remotemedia.data import Binary, Data, Packet
 from remotemedia.errors import SessionError
+from remotemedia.node import Pause
 from remotemedia.session.boundary import Boundary
 from remotemedia.session.budget import Budget
 from remotemedia.session.chain import Chain, Link, Step
 from remotemedia.session.failure import FAILURES
-from remotemedia.session.inbox import Inbox, wake_all
+from remotemedia.session.inbox import Inbox
 from remotemedia.session.island import PAUSED, Delivery, Island
 from remotemedia.session.wiring import Arrival, Wiring
 
@@ -251,7 +252,7 @@ class Unit:
 
     async def _nap(self, pause: Any) -> None:
         """Wait as a `Pause` says."""
-        await sleep(self._hooks.timer, pause.delay_us)
+        await nap(self._hooks.timer, pause, asyncio.get_running_loop().create_future())
 
     def _tail_origin(self) -> Packet:
         """What a tail stems from: the last packet, but it is of the present generation."""
@@ -350,7 +351,10 @@ class IslandUnit(Unit):
         island, stack = self._island, self._island.stack
         while delivery is not None or stack:
             if delivery is not None:
-                await self._send(*delivery, packet)
+                if delivery[0] is PAUSED:
+                    await self._nap(delivery[1])
+                else:
+                    await self._send(*delivery, packet)
             delivery = island.advance()
 
     async def end_nodes(self, nodes: Set[str]) -> None:
@@ -372,18 +376,10 @@ class IslandUnit(Unit):
 
     async def _nap(self, pause: Any) -> None:
         """Wait as a `Pause` says, or until what wanted it is dropped."""
-        woken = self._napping = asyncio.get_running_loop().create_future()
-
-        def wake(_: object = None) -> None:
-            wake_all([woken])
-
-        timer = self._hooks.timer.call_later(pause.delay_us, wake)
-        if pause.until is not None:
-            pause.until.add_done_callback(wake)
+        self._napping = asyncio.get_running_loop().create_future()
         try:
-            await woken
+            await nap(self._hooks.timer, pause, self._napping)
         finally:
-            timer.cancel()
             self._napping = None
 
     def _deliver(self, link: Link, data: Data) -> bool:
@@ -417,8 +413,9 @@ class IslandUnit(Unit):
         self._island.drop(nodes)
         if self._left is not None and self.cut == self.generation:
             self._left = None, self._left[1]
-        if self._napping is not None and (not stack or stack[-1] is not first):
-            wake_all([self._napping])
+        napping = self._napping
+        if napping is not None and (not stack or stack[-1] is not first) and not napping.done():
+            napping.set_result(None)
         self._forget(nodes)
 
     def close_items(self) -> None:
@@ -432,6 +429,25 @@ class IslandUnit(Unit):
     def watch(self, chain: Chain) -> None:
         """There is one more chain."""
         self._island.watch(self.wiring.arrivals.values())
+
+
+async def nap(clock: Clock, pause: Pause, woken: asyncio.Future[None]) -> None:
+    """Wait as a `Pause` says, or until `woken` is set."""
+
+    def wake(_: object = None) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    if pause.until is not None:
+        pause.until.add_done_callback(wake)
+    if pause.delay_us is None:
+        await woken
+        return
+    timer = clock.call_later(pause.delay_us, wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
 
 
 def make_packet(boundary: Boundary, data: Data, origin: Packet, generation: int) -> Packet:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from remotemedia.clock import SystemClock
 from remotemedia.errors import ModelError
 from remotemedia.models.batcher import MOST, Batcher, join
 from remotemedia.models.tensor_info import TensorInfo
@@ -16,6 +17,7 @@ from remotemedia.testing import VirtualClock
 
 AXES = {"x": 0, "state": 1, "y": 0, "next": 1}
 Feeds = Mapping[str, NDArray[Any]]
+DELAY_US = 10_000
 
 
 class Sums:
@@ -51,15 +53,15 @@ def feeds(*x: float, state: float = 0, gain: float = 2) -> dict[str, NDArray[Any
     }
 
 
-def batcher(users: int) -> Batcher:
-    made = Batcher(AXES, lambda: None)
+def batcher(users: int, clock: VirtualClock | None = None) -> Batcher:
+    made = Batcher(AXES, clock or VirtualClock(), lambda: None)
     made.users = users
     return made
 
 
 def test_all_who_wait_are_run_at_once_and_each_gets_its_own() -> None:
     model, together = Sums(), batcher(10)
-    wanted = [together.want(model, feeds(k, 1, state=10 * k)) for k in range(5)]
+    wanted = [together.want(model, feeds(k, 1, state=10 * k), DELAY_US) for k in range(5)]
     assert not any(each.is_done for each in wanted)
     told = []
     for each in wanted:
@@ -75,7 +77,7 @@ def test_all_who_wait_are_run_at_once_and_each_gets_its_own() -> None:
 
 def test_nobody_waits_once_all_have_asked() -> None:
     model, together = Sums(), batcher(3)
-    wanted = [together.want(model, feeds(k)) for k in range(3)]
+    wanted = [together.want(model, feeds(k), DELAY_US) for k in range(3)]
     assert all(each.is_done for each in wanted)
     assert model.sizes == [3]
 
@@ -83,14 +85,14 @@ def test_nobody_waits_once_all_have_asked() -> None:
 def test_what_differs_is_run_by_itself() -> None:
     model, together = Sums(), batcher(9)
     given = [feeds(1), feeds(1, 2), feeds(3), feeds(1, gain=5), feeds(4, 5)]
-    wanted = [together.want(model, each) for each in given]
+    wanted = [together.want(model, each, DELAY_US) for each in given]
     assert [each.outputs()["y"].item() for each in wanted] == [2, 6, 6, 5, 18]
     assert sorted(model.sizes) == [1, 2, 2]
 
 
 def test_who_is_to_blame_fails_alone() -> None:
     model, together = Sums(), batcher(9)
-    wanted = [together.want(model, feeds(value)) for value in (1, np.nan, 3)]
+    wanted = [together.want(model, feeds(value), DELAY_US) for value in (1, np.nan, 3)]
     assert wanted[0].outputs()["y"].item() == 2
     with pytest.raises(ModelError, match="NaN"):
         wanted[1].outputs()
@@ -99,7 +101,10 @@ def test_who_is_to_blame_fails_alone() -> None:
 
 def test_who_withdraws_is_not_run() -> None:
     model, together = Sums(), batcher(9)
-    first, second = together.want(model, feeds(1)), together.want(model, feeds(2))
+    first, second = (
+        together.want(model, feeds(1), DELAY_US),
+        together.want(model, feeds(2), DELAY_US),
+    )
     first.withdraw()
     assert second.outputs()["y"].item() == 4
     first.withdraw()  # again
@@ -107,9 +112,51 @@ def test_who_withdraws_is_not_run() -> None:
     assert model.sizes == [1]
 
 
+def test_who_has_the_least_time_has_all_run() -> None:
+    model, clock = Sums(), VirtualClock()
+    together = batcher(9, clock)
+    first = together.want(model, feeds(1), 10_000)
+    clock.advance(2_000)
+    second, third = (
+        together.want(model, feeds(k), delay_us) for k, delay_us in ((2, 5_000), (3, 9_000))
+    )
+    first.withdraw()  # its time is not that of the others
+    clock.advance(4_999)
+    assert not model.sizes
+    clock.advance(1)
+    assert model.sizes == [2]
+    assert (second.is_done, third.is_done) == (True, True)
+    assert not clock.timers
+
+
+def test_a_batch_that_is_full_takes_its_timer_along() -> None:
+    model, clock = Sums(), VirtualClock()
+    together = batcher(2, clock)
+    together.want(model, feeds(1), 10_000)
+    together.want(model, feeds(2), 10_000)
+    assert not clock.timers
+    together.want(model, feeds(3), 10_000)
+    assert len(clock.timers) == 1
+    together.leave()
+    together.leave()
+    assert not clock.timers
+
+
+def test_sessions_of_other_times_do_not_wait_for_one_another() -> None:
+    shared = object()
+
+    async def members() -> list[Batcher | None]:
+        clocks = [SystemClock(), SystemClock(), VirtualClock(), VirtualClock()]
+        return [join(Sums(shared), AXES, clock) for clock in clocks]
+
+    first, same, *others = VirtualClock().run(members())
+    assert first is same
+    assert len({id(each) for each in (first, *others)}) == 3
+
+
 def test_a_batch_is_bounded() -> None:
     model, together = Sums(), batcher(1000)
-    wanted = [together.want(model, feeds(k)) for k in range(2 * MOST + 3)]
+    wanted = [together.want(model, feeds(k), DELAY_US) for k in range(2 * MOST + 3)]
     assert [each.outputs()["y"].item() for each in wanted] == [2 * k for k in range(len(wanted))]
     assert model.sizes == [MOST, MOST, 3]
 
@@ -119,7 +166,7 @@ def test_one_batcher_for_all_who_share_a_model_on_an_event_loop() -> None:
 
     async def members() -> list[Batcher | None]:
         models = [Sums(shared), Sums(shared), Sums(other), Sums()]
-        return [join(model, AXES) for model in models]
+        return [join(model, AXES, SystemClock()) for model in models]
 
     first, second, third, alone = VirtualClock().run(members())
     assert first is not None

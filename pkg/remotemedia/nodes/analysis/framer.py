@@ -29,13 +29,14 @@ class Framer:
         Duration of a frame, ms.
     """
 
-    __slots__ = ("_frame_ms", "_nothing", "_parts", "_rate", "index", "size")
+    __slots__ = ("_frame_ms", "_nothing", "_parts", "_rate", "_waiting", "index", "size")
 
     def __init__(self, sample_rate: int, channels: int, frame_ms: int) -> None:
         self._rate = sample_rate
         self._frame_ms = frame_ms
         self._nothing: NDArray[Any] = np.empty((channels, 0), np.float32)
         self._parts: list[NDArray[Any]] = []  # what has not been handed out yet
+        self._waiting = 0  # samples in it
         samples, rest = divmod(sample_rate * frame_ms, 1000)
         self.size = None if rest else samples
         """Samples in a frame; None where frames differ."""
@@ -55,6 +56,7 @@ class Framer:
             Kept until `take` hands them out, so they must not change.
         """
         self._parts.append(samples)
+        self._waiting += samples.shape[1]
 
     def take(self, most: int = BATCH) -> NDArray[Any] | None:
         """The next frames, up to `most` and to `BATCH`; None if there are none.
@@ -64,17 +66,15 @@ class Framer:
         np.ndarray [shape=(channels, n, size)], optional
             A view if possible. One frame where frames differ in size.
         """
-        samples = self.rest
-        total = samples.shape[1]
-        if size := self.size:
-            count = min(most, BATCH, total // size)
-        else:
-            size = self.position(self.index + 1) - self.position(self.index)
-            count = int(size <= total)
-        if not count:
+        total = self._waiting
+        size = self.size or self.position(self.index + 1) - self.position(self.index)
+        if size > total or not most:
             return None
+        count = min(most, BATCH, total // size) if self.size else 1
+        samples = self.rest
         self.index += count
         end = count * size
+        self._waiting = total - end
         if end == total:
             self._parts.clear()
         else:

@@ -10,8 +10,6 @@ OCTAVES = 56  # of energy above the absolute gate: up to +98 LUFS
 BINS_PER_OCTAVE = 256  # of 0.008 to 0.017 dB
 ABSOLUTE_GATE = 10 ** ((-70 + 0.691) / 10)  # −70 LUFS as energy: BS.1770, Annex 1
 FLOOR_EXPONENT = math.frexp(ABSOLUTE_GATE)[1]
-BINS = OCTAVES * BINS_PER_OCTAVE
-PAIRWISE = 128  # values that numpy adds without halving them
 
 
 class GatedHistogram:
@@ -19,15 +17,17 @@ class GatedHistogram:
 
     Bins are linear within an octave of energy, which takes no logarithm to find; each keeps the
     sum of its energies, so that a mean is exact but for blocks that share their bin with the
-    relative gate: those are in or out together, by their own mean. 230 kB.
+    relative gate: those are in or out together, by their own mean. 230 kB, of which little is
+    looked at: what lies above or below a bin is known by whole octaves.
     """
 
-    __slots__ = ("_count", "_counts", "_end", "_sum", "_sums")
+    __slots__ = ("_count", "_counts", "_octave_counts", "_octave_sums", "_sum", "_sums")
 
     def __init__(self) -> None:
-        self._counts = np.zeros(BINS, np.int64)
-        self._sums = np.zeros(BINS)
-        self._end = 0  # of the bins in use
+        self._counts = np.zeros((OCTAVES, BINS_PER_OCTAVE), np.int64)
+        self._sums = np.zeros((OCTAVES, BINS_PER_OCTAVE))
+        self._octave_counts = [0] * OCTAVES
+        self._octave_sums = [0.0] * OCTAVES
         self._count = 0
         self._sum = 0.0
 
@@ -35,24 +35,25 @@ class GatedHistogram:
         """Count a block, unless it is at or below the absolute gate of −70 LUFS."""
         if energy <= ABSOLUTE_GATE:
             return
-        index = _bin(energy)
-        self._end = max(self._end, index + 1)
-        self._counts[index] += 1
-        self._sums[index] += energy
+        octave, index = _bin(energy)
+        self._counts[octave, index] += 1
+        self._sums[octave, index] += energy
+        self._octave_counts[octave] += 1
+        self._octave_sums[octave] += energy
         self._count += 1
         self._sum += energy
 
     def gated_mean(self, relative_gate: float) -> float:
         """Mean energy of the blocks above `relative_gate` times the ungated mean; 0 if none."""
-        first = self._first(relative_gate)
-        count = int(np.add.reduce(self._counts[first : self._end]))
+        if not self._count:
+            return 0.0
+        octave, first = self._first(relative_gate)
+        count = int(np.add.reduce(self._counts[octave, first:]))
+        count += sum(self._octave_counts[octave + 1 :])
         if not count:
             return 0.0
-        # numpy adds halves: where the upper one is empty, it can be left out and no bit changes.
-        length = BINS - first
-        while length > PAIRWISE and self._end - first <= (half := length // 2 // 8 * 8):
-            length = half
-        return float(np.add.reduce(self._sums[first : first + length])) / count
+        partly = float(np.add.reduce(self._sums[octave, first:]))
+        return math.fsum([partly, *self._octave_sums[octave + 1 :]]) / count
 
     def gated_percentiles(self, relative_gate: float, *fractions: float) -> list[float]:
         """Energies that the given fractions of the blocks above the gate do not exceed.
@@ -61,28 +62,40 @@ class GatedHistogram:
         """
         if not self._count:
             return []
-        first = self._first(relative_gate)
-        below = np.add.accumulate(self._counts[first : self._end])
+        octave, first = self._first(relative_gate)
+        counts = self._octave_counts[octave:]
+        counts[0] = int(np.add.reduce(self._counts[octave, first:]))
         # Tech 3342 takes the nearest of the sorted values, number round((n − 1) · fraction).
-        ranks = [math.floor((int(below[-1]) - 1) * fraction + 0.5) for fraction in fractions]
-        found = [first + int(below.searchsorted(rank, "right")) for rank in ranks]
-        return [float(self._sums[index]) / int(self._counts[index]) for index in found]
+        last = sum(counts) - 1
+        ranks = [math.floor(last * fraction + 0.5) for fraction in fractions]
+        return [self._ranked(octave, first, counts, rank) for rank in ranks]
 
-    def _first(self, relative_gate: float) -> int:
-        """First bin above the gate."""
-        if not self._count:
-            return BINS
+    def _ranked(self, octave: int, first: int, counts: list[int], rank: int) -> float:
+        """Energy of the so-many-th block above the gate; counts of its octave and those above."""
+        for number, count in enumerate(counts):
+            if rank < count:
+                start = 0 if number else first
+                row = octave + number
+                below = np.add.accumulate(self._counts[row, start:])
+                index = start + int(below.searchsorted(rank, "right"))
+                return float(self._sums[row, index]) / int(self._counts[row, index])
+            rank -= count
+        raise AssertionError("there are not so many blocks")
+
+    def _first(self, relative_gate: float) -> tuple[int, int]:
+        """Octave and number of the first bin above the gate, which may be the end of the octave."""
         gate = self._sum / self._count * relative_gate
         if gate <= ABSOLUTE_GATE:
-            return 0
-        index = _bin(gate)
-        count = int(self._counts[index])
-        return index if count and self._sums[index] / count > gate else index + 1
+            return 0, 0
+        octave, index = _bin(gate)
+        count = int(self._counts[octave, index])
+        is_above = count and self._sums[octave, index] / count > gate
+        return octave, index if is_above else index + 1
 
 
-def _bin(energy: float) -> int:
+def _bin(energy: float) -> tuple[int, int]:
     mantissa, exponent = math.frexp(energy)
-    index = (exponent - FLOOR_EXPONENT) * BINS_PER_OCTAVE + int(
-        (2 * mantissa - 1) * BINS_PER_OCTAVE
-    )
-    return min(index, BINS - 1)
+    octave = exponent - FLOOR_EXPONENT
+    if octave >= OCTAVES:
+        return OCTAVES - 1, BINS_PER_OCTAVE - 1
+    return octave, int((2 * mantissa - 1) * BINS_PER_OCTAVE)

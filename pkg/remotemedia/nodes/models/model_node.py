@@ -140,7 +140,7 @@ class ModelNode(Node):
                 if ctx.is_live and self.batch_axes and self.params.batch_ms:
                     from remotemedia.models.batcher import join
 
-                    self._batcher = join(self.model, self.batch_axes)
+                    self._batcher = join(self.model, self.batch_axes, ctx.clock)
             except BaseException:  # nobody closes a node that did not open
                 self.close()
                 raise
@@ -175,10 +175,10 @@ class ModelNode(Node):
         def _wait_for(self, batcher: Batcher, work: Work[Any], run: Run) -> Iterator[Any]:
             delay_us = round(self.params.batch_ms * 1000)
             while True:
-                wanted = batcher.want(*run)
+                wanted = batcher.want(*run, delay_us)
                 try:
                     if not wanted.is_done:
-                        yield Pause(delay_us, wanted)
+                        yield Pause(None, wanted)
                     outputs = wanted.outputs()
                 finally:
                     wanted.withdraw()
