@@ -41,10 +41,10 @@ def blocks() -> list[rm.Audio]:
     return [rm.Audio(samples[i : i + size], RATE) for i in range(0, len(samples) - size + 1, size)]
 
 
-def pipeline() -> rm.Pipeline:
+def pipeline(resampler: str) -> rm.Pipeline:
     """Two branches behind one resampler."""
     made = rm.Pipeline()
-    made.add("AudioResample", id="to16k", target_rate=16_000)
+    made.add("AudioResample", id="to16k", target_rate=16_000, backend=resampler)
     made.add("SileroVAD", id="vad")
     made.add("AudioLevel", id="level")
     made.connect("to16k", "vad")
@@ -85,11 +85,13 @@ async def feed(sessions: list[Live], end: float, source: list[rm.Audio]) -> None
         number = (number + 1) % count
 
 
-async def crowd(count: int, seconds: float) -> tuple[list[float], int, float]:
+async def crowd(count: int, seconds: float, resampler: str) -> tuple[list[float], int, float]:
     """All lateness, ms, all events, and the share of the core that was used."""
     source = blocks()
     async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(pipeline().session()) for _ in range(count)]
+        opened = [
+            await stack.enter_async_context(pipeline(resampler).session()) for _ in range(count)
+        ]
         start = perf_counter() + 0.5
         sessions = [
             Live(each, start + BLOCK_S * number / count) for number, each in enumerate(opened)
@@ -116,6 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sessions", type=int, default=150)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--resampler", choices=["soxr", "numpy"], default="soxr")
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
     os.environ["REMOTEMEDIA_MODELS"] = str(fetch_models.fetch())
@@ -125,7 +128,7 @@ def main() -> int:
         versions=versions("numpy", "onnxruntime"),
         n=f"{options.sessions} sessions, {options.seconds:g} s, one core",
     )
-    late, events, share = asyncio.run(crowd(options.sessions, options.seconds))
+    late, events, share = asyncio.run(crowd(options.sessions, options.seconds, options.resampler))
     found = quartiles(late)
     p99, worst = float(np.percentile(late, 99)), max(late)
     report.body["sessions"] = {

@@ -13,7 +13,9 @@ from remotemedia.clock import Clock, SystemClock, Timer
 from remotemedia.models.backend import Feeds, Model
 
 PAYS = 4
-"""Nodes from which on it pays to wait for one another."""
+"""Runs from which on it pays to make one of them."""
+REMEMBERED = 16
+"""Turns of the event loop by which it is judged how many runs come in one."""
 MOST = 64
 """Runs in a batch: what more would save is little, and it would hold up the event loop."""
 
@@ -80,7 +82,9 @@ class Batcher:
     """Gathers the runs of a model that the nodes of an event loop want.
 
     Whoever wants one says how long it may take until it is begun. When the first has no more time,
-    all run that are wanted by then; if all who use the model wait, nobody needs to any longer.
+    all run that are wanted by then; if all who use the model wait, nobody needs to any longer. Who
+    has no time waits for those only who ask in the same turn of the event loop: under little load
+    that is nobody, and the more there is to do, the more there are.
 
     Parameters
     ----------
@@ -89,6 +93,8 @@ class Batcher:
         must be equal.
     clock : Clock
         The time of all who use it.
+    soon : callable
+        Calls what it is given in the next turn of the event loop.
     end : callable
         Called when its last user has left.
 
@@ -100,19 +106,46 @@ class Batcher:
         In the order in which they came.
     """
 
-    def __init__(self, axes: Axes, clock: Clock, end: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        axes: Axes,
+        clock: Clock,
+        soon: Callable[[Callable[[], None]], object],
+        end: Callable[[], object],
+    ) -> None:
         self.users = 0
         self.waiting: list[Wanted] = []
         self._axes = axes
         self._clock = clock
+        self._soon = soon
         self._end = end
         self._timer: Timer | None = None
         self._due_us = 0
+        self._is_due = False
+        self._alone = 0  # runs in this turn
+        self._crowd = 0.0  # runs in a turn, as it has been of late
 
-    @property
-    def pays(self) -> bool:
-        """Whether there are so many users that it pays to wait for one another."""
-        return self.users >= PAYS
+    def pays(self, delay_us: int) -> bool:
+        """Whether it pays to ask, if one has so much time, or to run the model by oneself.
+
+        Call it once for each run.
+        """
+        if self.users < PAYS:
+            return False
+        if delay_us > 0 or self._crowd >= PAYS:
+            return True
+        if not self._alone:
+            self._soon(self._look_back)
+        self._alone += 1
+        return False
+
+    def _look_back(self) -> None:
+        """After a turn of the event loop in which everybody ran the model by itself."""
+        self._note(self._alone)
+        self._alone = 0
+
+    def _note(self, runs: int) -> None:
+        self._crowd += (runs - self._crowd) / REMEMBERED
 
     def leave(self) -> None:
         """One user less."""
@@ -131,6 +164,11 @@ class Batcher:
         if len(waiting) >= min(self.users, MOST):
             self.run()
             return wanted
+        if delay_us <= 0:
+            if not self._is_due:
+                self._is_due = True
+                self._soon(self.run)
+            return wanted
         due_us = self._clock.now_us() + delay_us
         if self._timer is None or due_us < self._due_us:
             self._stop_timer()
@@ -140,6 +178,9 @@ class Batcher:
 
     def run(self) -> None:
         """Run all that is wanted."""
+        if self._is_due:
+            self._is_due = False
+            self._note(len(self.waiting))
         self._stop_timer()
         waiting, self.waiting = self.waiting, []
         while waiting:
@@ -187,10 +228,11 @@ def join(model: Model, axes: Axes, clock: Clock) -> Batcher | None:
     if shared is None:
         return None
     time = SystemClock if clock.__class__ is SystemClock else clock  # all of those have the same
-    key = asyncio.get_running_loop(), shared, time, *axes.items()
+    loop = asyncio.get_running_loop()
+    key = loop, shared, time, *axes.items()
     batcher = _BATCHERS.get(key)
     if batcher is None:
-        batcher = _BATCHERS[key] = Batcher(axes, clock, lambda: _BATCHERS.pop(key))
+        batcher = _BATCHERS[key] = Batcher(axes, clock, loop.call_soon, lambda: _BATCHERS.pop(key))
     batcher.users += 1
     return batcher
 

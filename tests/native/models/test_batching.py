@@ -50,7 +50,7 @@ def blocks(samples: Samples, start: int) -> Iterator[Audio]:
         yield Audio(samples[at : at + BLOCK], RATE)
 
 
-def pipeline(batch_ms: int) -> rm.Pipeline:
+def pipeline(batch_ms: int | None) -> rm.Pipeline:
     made = rm.Pipeline()
     made.add("SileroVAD", id="vad", batch_ms=batch_ms, min_silence_ms=60, min_speech_ms=60)
     return made
@@ -63,14 +63,16 @@ def as_values(data: rm.Data) -> object:
     return data.samples.tobytes(), data.pts_us
 
 
-async def crowd(clock: VirtualClock, samples: Samples, batch_ms: int) -> list[list[object]]:
-    """What comes out of sessions that are fed in turns, 1 ms apart."""
+async def crowd(
+    clock: VirtualClock, samples: Samples, batch_ms: int | None, apart_s: float
+) -> list[list[object]]:
+    """What comes out of sessions that are fed in turns, so far apart."""
     opened = asyncio.Barrier(SESSIONS)
 
     async def live(number: int) -> list[object]:
         async with pipeline(batch_ms).session(clock=clock) as session:
             await opened.wait()
-            await asyncio.sleep(0.001 * number)
+            await asyncio.sleep(apart_s * number)
             for block in blocks(samples, number * RATE):
                 await session.send(block)
                 await asyncio.sleep(0.02)
@@ -82,16 +84,24 @@ async def crowd(clock: VirtualClock, samples: Samples, batch_ms: int) -> list[li
     return list(await asyncio.gather(*(live(number) for number in range(SESSIONS))))
 
 
+@pytest.mark.parametrize(("batch_ms", "apart_s"), [(10, 0.001), (0, 0)])
 async def test_what_comes_out_is_the_same(
-    clock: VirtualClock, at_16k: Samples, runs: list[int]
+    clock: VirtualClock, at_16k: Samples, runs: list[int], batch_ms: int, apart_s: float
 ) -> None:
-    alone = await crowd(clock, at_16k, batch_ms=0)
+    alone = await crowd(clock, at_16k, None, apart_s)
     assert set(runs) == {1}
     runs.clear()
-    together = await crowd(clock, at_16k, batch_ms=10)
+    together = await crowd(clock, at_16k, batch_ms, apart_s)
     assert max(runs) > SESSIONS // 2
     assert sum(map(len, alone)) > 3 * SESSIONS
     assert together == alone
+
+
+async def test_who_comes_at_other_times_is_not_waited_for(
+    clock: VirtualClock, at_16k: Samples, runs: list[int]
+) -> None:
+    await crowd(clock, at_16k, 0, 0.001)
+    assert set(runs) == {1}
 
 
 async def test_nobody_waits_longer_than_it_allows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ def feeds(*x: float, state: float = 0, gain: float = 2) -> dict[str, NDArray[Any
 
 
 def batcher(users: int, clock: VirtualClock | None = None) -> Batcher:
-    made = Batcher(AXES, clock or VirtualClock(), lambda: None)
+    made = Batcher(AXES, clock or VirtualClock(), [].append, lambda: None)
     made.users = users
     return made
 
@@ -140,6 +140,49 @@ def test_a_batch_that_is_full_takes_its_timer_along() -> None:
     together.leave()
     together.leave()
     assert not clock.timers
+
+
+def test_who_has_no_time_waits_for_the_turn_to_end() -> None:
+    model, turns = Sums(), list[Callable[[], None]]()
+    together = Batcher(AXES, VirtualClock(), turns.append, lambda: None)
+    together.users = 9
+    first, second = together.want(model, feeds(1), 0), together.want(model, feeds(2), 0)
+    assert not model.sizes
+    (over,) = turns
+    over()
+    assert model.sizes == [2]
+    assert [each.outputs()["y"].item() for each in (first, second)] == [2, 4]
+
+
+def test_it_pays_once_there_are_many_in_a_turn() -> None:
+    turns = list[Callable[[], None]]()
+    together = Batcher(AXES, VirtualClock(), turns.append, lambda: None)
+    together.users = 9
+
+    def turn(runs: int) -> int:
+        """How many of so many runs wait."""
+        waiting = 0
+        for _ in range(runs):
+            if together.pays(0):
+                waiting += 1
+                together.want(Sums(), feeds(1), 0)
+        for over in (ended := turns[:]):
+            over()
+        del turns[: len(ended)]
+        return waiting
+
+    for _ in range(100):
+        assert turn(3) == 0  # too few, however long
+    assert turn(8) == 0
+    for _ in range(20):
+        turn(8)
+    assert turn(8) == 8
+    for _ in range(40):
+        turn(1)
+    assert turn(8) == 0
+    assert together.pays(5_000)  # who has time waits
+    together.users = 3
+    assert not together.pays(5_000)
 
 
 def test_sessions_of_other_times_do_not_wait_for_one_another() -> None:

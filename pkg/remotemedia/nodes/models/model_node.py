@@ -53,6 +53,7 @@ class ModelNode(Node):
     empty: they cannot. Inputs without one must be equal. The node then has a parameter
     ``batch_ms``, and natively its runs in live sessions are made together with those of others."""
     _batcher: Any = None  # a Batcher, which no page loads
+    _delay_us = 0
 
     @property
     def model(self) -> Model:
@@ -137,10 +138,11 @@ class ModelNode(Node):
                 self.prepare(files)
                 for model, feeds in self.warm_up():
                     model.run(feeds)
-                if ctx.is_live and self.batch_axes and self.params.batch_ms:
+                if ctx.is_live and self.batch_axes and self.params.batch_ms is not None:
                     from remotemedia.models.batcher import join
 
                     self._batcher = join(self.model, self.batch_axes, ctx.clock)
+                    self._delay_us = round(self.params.batch_ms * 1000)
             except BaseException:  # nobody closes a node that did not open
                 self.close()
                 raise
@@ -148,7 +150,7 @@ class ModelNode(Node):
         def process(self, data: Any) -> Any:
             """What comes of one input."""
             work = self.work(data)
-            if self._batcher is not None and self._batcher.pays:
+            if self._batcher is not None:
                 return self._drive_together(self._batcher, work)
             return self._drive(work)
 
@@ -168,14 +170,16 @@ class ModelNode(Node):
         def _drive_together(self, batcher: Batcher, work: Work[Any]) -> Any:
             try:
                 run = next(work)
+                while not batcher.pays(self._delay_us):
+                    model, feeds = run
+                    run = work.send(model.run(feeds))
             except StopIteration as done:
-                return done.value  # by no run: nothing to wait for
+                return done.value
             return self._wait_for(batcher, work, run)
 
         def _wait_for(self, batcher: Batcher, work: Work[Any], run: Run) -> Iterator[Any]:
-            delay_us = round(self.params.batch_ms * 1000)
             while True:
-                wanted = batcher.want(*run, delay_us)
+                wanted = batcher.want(*run, self._delay_us)
                 try:
                     if not wanted.is_done:
                         yield Pause(None, wanted)

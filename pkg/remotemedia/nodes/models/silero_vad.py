@@ -49,9 +49,11 @@ class SileroVAD(PerModelStream[SileroStream]):
     `EnergyVAD`. Frames are counted from the start of the stream, so that what comes out does not
     depend on how the input is cut into blocks.
 
-    Batches. Where four or more live sessions of an event loop use the model, a frame waits for
-    those of the others for at most `batch_ms`, and the model runs on all of them at once, which
-    takes less than half the time for each. 0: every frame by itself.
+    Batches. Where four or more live sessions of an event loop use the model, it runs on all frames
+    at once that are there in the same turn of the loop: the more there is to do, the more are put
+    together, down to a third of the time for each, and nobody waits. With `batch_ms` a frame waits
+    for those of other sessions as well, which pays on a device that takes as long for many as for
+    one. null: every frame by itself.
 
     Backends. ``onnxruntime`` natively, ``onnxruntime-web`` in a page, ``numpy`` in both: the same
     probabilities within 1e-3, but slower. Without `backend` it is the first that can be used. What
@@ -106,12 +108,16 @@ class SileroVAD(PerModelStream[SileroStream]):
         speech_pad_ms: Annotated[
             Milliseconds, msgspec.Meta(description="Audio kept before and after speech, ms.")
         ] = 30
-        batch_ms: Annotated[
-            Milliseconds,
-            msgspec.Meta(
-                description="Longest wait for other sessions, to run the model on all at once, ms."
-            ),
-        ] = 10
+        batch_ms: (
+            Annotated[
+                Milliseconds,
+                msgspec.Meta(
+                    description="Longest wait for other sessions, to run the model on all at once, "
+                    "ms. 0: for those only that ask at the same time. null: every frame by itself."
+                ),
+            ]
+            | None
+        ) = 0
 
     input_caps = "audio(sample_rate=[8000, 16000], format=F32)"
     output_caps: ClassVar[Mapping[str, str]] = {SEGMENTS: "json", AUDIO: "audio(format=F32)"}
