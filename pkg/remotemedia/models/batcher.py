@@ -122,30 +122,23 @@ class Batcher:
         self._timer: Timer | None = None
         self._due_us = 0
         self._is_due = False
-        self._alone = 0  # runs in this turn
-        self._crowd = 0.0  # runs in a turn, as it has been of late
+        self._in_turn = 0  # runs that are wanted in this turn of the event loop
+        self._crowd = 0.0  # in a turn, as it has been of late
 
-    def pays(self, delay_us: int) -> bool:
-        """Whether it pays to ask, if one has so much time, or to run the model by oneself.
+    def pays(self) -> bool:
+        """Whether so much is to be done that it pays to ask; else run the model by oneself.
 
         Call it once for each run.
         """
-        if self.users < PAYS:
-            return False
-        if delay_us > 0 or self._crowd >= PAYS:
-            return True
-        if not self._alone:
+        if not self._in_turn:
             self._soon(self._look_back)
-        self._alone += 1
-        return False
+        self._in_turn += 1
+        return self._crowd >= PAYS and self.users >= PAYS
 
     def _look_back(self) -> None:
-        """After a turn of the event loop in which everybody ran the model by itself."""
-        self._note(self._alone)
-        self._alone = 0
-
-    def _note(self, runs: int) -> None:
-        self._crowd += (runs - self._crowd) / REMEMBERED
+        """After a turn of the event loop in which runs were wanted."""
+        self._crowd += (self._in_turn - self._crowd) / REMEMBERED
+        self._in_turn = 0
 
     def leave(self) -> None:
         """One user less."""
@@ -178,9 +171,7 @@ class Batcher:
 
     def run(self) -> None:
         """Run all that is wanted."""
-        if self._is_due:
-            self._is_due = False
-            self._note(len(self.waiting))
+        self._is_due = False
         self._stop_timer()
         waiting, self.waiting = self.waiting, []
         while waiting:

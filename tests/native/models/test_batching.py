@@ -19,7 +19,7 @@ from remotemedia_native.onnx.model import OnnxModel
 RATE = 16_000
 BLOCK = 320
 FRAME = 512
-SESSIONS = 8
+SESSIONS = 10
 
 Samples: TypeAlias = np.ndarray[Any, Any]
 
@@ -64,15 +64,15 @@ def as_values(data: rm.Data) -> object:
 
 
 async def crowd(
-    clock: VirtualClock, samples: Samples, batch_ms: int | None, apart_s: float
+    clock: VirtualClock, samples: Samples, batch_ms: int | None, groups: int
 ) -> list[list[object]]:
-    """What comes out of sessions that are fed in turns, so far apart."""
+    """What comes out of sessions that are fed in so many groups, 1 ms apart."""
     opened = asyncio.Barrier(SESSIONS)
 
     async def live(number: int) -> list[object]:
         async with pipeline(batch_ms).session(clock=clock) as session:
             await opened.wait()
-            await asyncio.sleep(apart_s * number)
+            await asyncio.sleep(0.001 * (number % groups))
             for block in blocks(samples, number * RATE):
                 await session.send(block)
                 await asyncio.sleep(0.02)
@@ -84,15 +84,15 @@ async def crowd(
     return list(await asyncio.gather(*(live(number) for number in range(SESSIONS))))
 
 
-@pytest.mark.parametrize(("batch_ms", "apart_s"), [(10, 0.001), (0, 0)])
+@pytest.mark.parametrize(("batch_ms", "groups", "most"), [(10, 2, 10), (0, 2, 5), (0, 1, 10)])
 async def test_what_comes_out_is_the_same(
-    clock: VirtualClock, at_16k: Samples, runs: list[int], batch_ms: int, apart_s: float
+    clock: VirtualClock, at_16k: Samples, runs: list[int], batch_ms: int, groups: int, most: int
 ) -> None:
-    alone = await crowd(clock, at_16k, None, apart_s)
+    alone = await crowd(clock, at_16k, None, groups)
     assert set(runs) == {1}
     runs.clear()
-    together = await crowd(clock, at_16k, batch_ms, apart_s)
-    assert max(runs) > SESSIONS // 2
+    together = await crowd(clock, at_16k, batch_ms, groups)
+    assert max(runs) == most
     assert sum(map(len, alone)) > 3 * SESSIONS
     assert together == alone
 
@@ -100,8 +100,17 @@ async def test_what_comes_out_is_the_same(
 async def test_who_comes_at_other_times_is_not_waited_for(
     clock: VirtualClock, at_16k: Samples, runs: list[int]
 ) -> None:
-    await crowd(clock, at_16k, 0, 0.001)
+    await crowd(clock, at_16k, 10, SESSIONS)
     assert set(runs) == {1}
+
+
+async def keep_busy(clock: VirtualClock, sessions: list[rm.Session], samples: Samples) -> None:
+    """Let many frames come at the same time, so that it pays to wait for one another."""
+    for number in range(60):
+        frame = samples[number * FRAME : (number + 1) * FRAME]
+        for session in sessions:
+            await session.send(Audio(frame, RATE))
+        await asyncio.sleep(0.032)
 
 
 async def test_nobody_waits_longer_than_it_allows(
@@ -111,6 +120,7 @@ async def test_nobody_waits_longer_than_it_allows(
         sessions = [
             await stack.enter_async_context(pipeline(7).session(clock=clock)) for _ in range(6)
         ]
+        await keep_busy(clock, sessions, at_16k)
         runs.clear()
         for session in sessions[:5]:  # the sixth has nothing to say
             await session.send(Audio(at_16k[:FRAME], RATE))
@@ -141,6 +151,7 @@ async def test_an_interrupted_session_is_not_waited_for(
             await stack.enter_async_context(pipeline(7).session(clock=clock)) for _ in range(5)
         ]
         async with pipeline(7).session(clock=clock) as leaves:
+            await keep_busy(clock, [leaves, *sessions], at_16k)
             runs.clear()
             for session in (leaves, *sessions[:4]):
                 await session.send(Audio(at_16k[:FRAME], RATE))

@@ -102,7 +102,9 @@ class LoudnessMeter:
         self._rate = sample_rate
         self._weights = tuple(weights)
         self._filter = KWeighting(sample_rate, len(weights), -(-sample_rate * STEP_MS // 1000))
-        self._past = [0] * SHORT_TERM_STEPS  # the last energies, as integers
+        self._past = [
+            0
+        ] * SHORT_TERM_STEPS  # the last energies, as integers; each step has its place
         self._momentary = Window(MOMENTARY_STEPS)
         self._short_term = Window(SHORT_TERM_STEPS)
         self.steps = 0
@@ -138,18 +140,23 @@ class LoudnessMeter:
         """Take steps: the weighted sum of squares of the samples of each."""
         entering = [int(energy * _ONE) for energy in energies]
         # Unless 400 ms are whole samples, the windows after two steps may differ in length.
-        size = 1 if self._rate % 5 else len(entering)
+        size = 1 if self._rate % 5 else SHORT_TERM_STEPS - MOMENTARY_STEPS
         for start in range(0, len(entering), size):
             self._slide(entering[start : start + size])
 
     def _slide(self, entering: list[int]) -> None:
-        past = self._past + entering
-        before = self.steps
-        self.steps += len(entering)
-        for window in (self._momentary, self._short_term):
-            leaving = past[SHORT_TERM_STEPS - window.steps :]
-            window.slide(before, entering, leaving, self._samples(window.steps))
-        self._past = past[-SHORT_TERM_STEPS:]
+        before, count, past = self.steps, len(entering), self._past
+        self.steps += count
+        steps = range(before, before + count)
+        leaving = [past[step % SHORT_TERM_STEPS] for step in steps]
+        for step, energy in zip(steps, entering, strict=True):
+            past[step % SHORT_TERM_STEPS] = energy
+        samples = self._samples(SHORT_TERM_STEPS)
+        self._short_term.slide(before, entering, leaving, samples)
+        # Not written over yet, or among those that enter.
+        leaving = [past[(step - MOMENTARY_STEPS) % SHORT_TERM_STEPS] for step in steps]
+        samples = self._samples(MOMENTARY_STEPS)
+        self._momentary.slide(before, entering, leaving, samples)
         self.momentary, self.short_term = self._momentary.mean, self._short_term.mean
         self.max_momentary = self._momentary.greatest
         self.max_short_term = self._short_term.greatest

@@ -257,8 +257,10 @@ class _Soxr:
         return self._run(np.zeros((self._channels, 0), np.float32), last=True)
 
     def _run(self, samples: Samples, *, last: bool) -> Samples:
-        frames = np.ascontiguousarray(samples.T)
-        out = self._stream.resample_chunk(frames[:, 0] if self._channels == 1 else frames, last)
+        if self._channels == 1:
+            one: Samples = self._stream.resample_chunk(samples[0], last)
+            return one[np.newaxis]
+        out = self._stream.resample_chunk(np.ascontiguousarray(samples.T), last)
         return np.ascontiguousarray(out.reshape(-1, self._channels).T, np.float32)
 
 

@@ -170,7 +170,7 @@ class ModelNode(Node):
         def _drive_together(self, batcher: Batcher, work: Work[Any]) -> Any:
             try:
                 run = next(work)
-                while not batcher.pays(self._delay_us):
+                while not batcher.pays():
                     model, feeds = run
                     run = work.send(model.run(feeds))
             except StopIteration as done:

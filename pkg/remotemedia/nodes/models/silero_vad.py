@@ -49,11 +49,10 @@ class SileroVAD(PerModelStream[SileroStream]):
     `EnergyVAD`. Frames are counted from the start of the stream, so that what comes out does not
     depend on how the input is cut into blocks.
 
-    Batches. Where four or more live sessions of an event loop use the model, it runs on all frames
-    at once that are there in the same turn of the loop: the more there is to do, the more are put
-    together, down to a third of the time for each, and nobody waits. With `batch_ms` a frame waits
-    for those of other sessions as well, which pays on a device that takes as long for many as for
-    one. null: every frame by itself.
+    Batches. Where so many live sessions of an event loop use the model that four frames or more
+    come in one turn of the loop, they wait for one another, for at most `batch_ms`, and it runs on
+    all at once, which takes a quarter of the time for each. Fewer never wait. 0: only those of the
+    same turn are put together. null: every frame is by itself.
 
     Backends. ``onnxruntime`` natively, ``onnxruntime-web`` in a page, ``numpy`` in both: the same
     probabilities within 1e-3, but slower. Without `backend` it is the first that can be used. What
@@ -112,12 +111,12 @@ class SileroVAD(PerModelStream[SileroStream]):
             Annotated[
                 Milliseconds,
                 msgspec.Meta(
-                    description="Longest wait for other sessions, to run the model on all at once, "
-                    "ms. 0: for those only that ask at the same time. null: every frame by itself."
+                    description="Longest wait for other sessions, where there are many, to run the "
+                    "model on all at once, ms; null: every frame by itself."
                 ),
             ]
             | None
-        ) = 0
+        ) = 10
 
     input_caps = "audio(sample_rate=[8000, 16000], format=F32)"
     output_caps: ClassVar[Mapping[str, str]] = {SEGMENTS: "json", AUDIO: "audio(format=F32)"}
