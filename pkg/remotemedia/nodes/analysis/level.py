@@ -45,7 +45,8 @@ class AudioLevel(PerStream["_Stream"]):
     =============================================  ===============================================
 
     A level that does not exist is null: −∞ of silence, momentary and short-term loudness before
-    400 ms and 3 s, integrated loudness and range while all is below −70 LUFS.
+    400 ms and 3 s, integrated loudness and range while all is below −70 LUFS. Without `loudness`,
+    which is most of the work, all that is in LUFS and LU is null.
 
     Loudness weights the channels by their number (see `CHANNEL_WEIGHTS`, in the order of WAVE
     files): mono and stereo 1, 5.1 as L R C LFE Ls Rs with 1.41 for the surrounds and without the
@@ -94,6 +95,10 @@ class AudioLevel(PerStream["_Stream"]):
         silence_dbfs: Annotated[
             Decibels, msgspec.Meta(description="RMS below which there is silence, dBFS.")
         ] = -60.0
+        loudness: Annotated[
+            bool,
+            msgspec.Meta(description="Measure EBU R 128 loudness, too, not only RMS and peak."),
+        ] = True
         split_at_gaps: Annotated[
             bool,
             msgspec.Meta(description="A gap in the time stamps ends the stream, a new one begins."),
@@ -122,6 +127,30 @@ class AudioLevel(PerStream["_Stream"]):
     def start(self, audio: Audio, timeline: Timeline) -> _Stream:
         """The state of a stream that starts with this block."""
         return _Stream(audio, self.params, timeline)
+
+
+_LOUDNESS = (
+    "momentary_lufs",
+    "short_term_lufs",
+    "max_momentary_lufs",
+    "max_short_term_lufs",
+    "integrated_lufs",
+    "loudness_range_lu",
+)
+
+
+def _loudness(meter: LoudnessMeter | None) -> dict[str, float | None]:
+    if meter is None:
+        return dict.fromkeys(_LOUDNESS)
+    values = (
+        lufs(meter.momentary),
+        lufs(meter.short_term),
+        lufs(meter.max_momentary),
+        lufs(meter.max_short_term),
+        lufs(meter.integrated()),
+        meter.loudness_range(),
+    )
+    return dict(zip(_LOUDNESS, values, strict=True))
 
 
 class _Totals:
@@ -156,7 +185,10 @@ class _Stream:
         self._stream_id = audio.stream_id
         self._channels = audio.channels
         self._framer = Framer(audio.sample_rate, audio.channels, STEP_MS)
-        self._meter = LoudnessMeter(audio.sample_rate, _weights(audio, params))
+        self._meter: LoudnessMeter | None = None
+        if params.loudness:
+            self._meter = LoudnessMeter(audio.sample_rate, _weights(audio, params))
+        self._steps = 0
         self._interval = params.interval_ms // STEP_MS if params.interval_ms else 0
         self._reported = 0  # steps
         self._due = 0  # when there are so many samples, they are measured
@@ -190,15 +222,15 @@ class _Stream:
 
     def _measure(self) -> list[Json]:
         """Measure what is due; the reports that it completes."""
-        framer, meter, interval = self._framer, self._meter, self._interval
+        framer, interval = self._framer, self._interval
         reports = []
         while self.timeline.frames >= self._due:
             frames = framer.take(self._left())
             if frames is not None:
                 self._add(frames)
             if interval and not self._left():
-                reports.append(self._interim(framer.position(meter.steps)))
-            self._due = framer.position(meter.steps + self._left())
+                reports.append(self._interim(framer.position(self._steps)))
+            self._due = framer.position(self._steps + self._left())
         if self._origin_us is None:
             self._origin_us = self.timeline.pts_us(0)
         self.timeline.forget(self._since_report.start if interval else self.timeline.frames)
@@ -208,11 +240,13 @@ class _Stream:
         """Steps to be measured at once, if there are no more."""
         if not self._interval:
             return BATCH
-        return min(self._reported + self._interval - self._meter.steps, BATCH)
+        return min(self._reported + self._interval - self._steps, BATCH)
 
     def _add(self, frames: NDArray[np.float32]) -> None:
         steps = _measure(frames)
-        self._meter.add(*self._meter.energies(steps.blocks))
+        if self._meter is not None:
+            self._meter.add(*self._meter.energies(steps.blocks))
+        self._steps += frames.shape[1]
         self._since_report.add(steps.sums, steps.peaks)
         self._non_finite += steps.non_finite
 
@@ -221,7 +255,7 @@ class _Stream:
         report = self._report("interim", totals, end)
         self._since_start.add_totals(totals)
         self._since_report = _Totals(end, self._channels)
-        self._reported = self._meter.steps
+        self._reported = self._steps
         return report
 
     def finish(self) -> Iterator[Json]:
@@ -240,7 +274,7 @@ class _Stream:
         yield self._report("final", totals, end)
 
     def _report(self, kind: str, totals: _Totals, end: int) -> Json:
-        start, meter = totals.start, self._meter
+        start = totals.start
         mean_squares = [total / (end - start) for total in totals.sums]
         mean_square = math.fsum(mean_squares) / len(mean_squares)
         peak = max(totals.peaks)
@@ -258,12 +292,7 @@ class _Stream:
             "channel_peak": totals.peaks,
             "is_silence": mean_square < self._silent,
             "is_low_volume": mean_square < self._low,
-            "momentary_lufs": lufs(meter.momentary),
-            "short_term_lufs": lufs(meter.short_term),
-            "max_momentary_lufs": lufs(meter.max_momentary),
-            "max_short_term_lufs": lufs(meter.max_short_term),
-            "integrated_lufs": lufs(meter.integrated()),
-            "loudness_range_lu": meter.loudness_range(),
+            **_loudness(self._meter),
             "non_finite_samples": self._non_finite,
         }
         report: Json = unchecked(Json, value, self._pts_us(start), self._stream_id)

@@ -302,6 +302,22 @@ def test_a_report_comes_out_with_the_block_that_completes_it() -> None:
     assert out == [[], [], [], [400], [], [800], [1200, 1600]]
 
 
+@pytest.mark.parametrize("params", [{}, {"interval_ms": None}, {"interval_ms": 30}], ids=str)
+def test_without_loudness_all_else_is_the_same(params: dict[str, Any]) -> None:
+    samples = np.random.RandomState(4).uniform(-1, 1, (2, 44_321))
+    full = measure(samples, 44_100, **params)
+    less = measure(samples, 44_100, loudness=False, **params)
+    assert full[-1]["integrated_lufs"] is not None
+    for report in full:
+        report |= {name: None for name in report if name.endswith(("_lufs", "_lu"))}
+    assert less == full
+
+
+def test_without_loudness_any_number_of_channels_will_do() -> None:
+    (report,) = measure(np.full((9, 1000), 0.5), 8_000, loudness=False, interval_ms=None)
+    assert report["channel_rms"] == [0.5] * 9
+
+
 def test_reset_forgets() -> None:
     node = AudioLevel()
     node.process(Audio(np.ones((1, 1000), np.float32), 8000))
