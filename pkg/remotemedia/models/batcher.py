@@ -122,6 +122,7 @@ class Batcher:
         self._timer: Timer | None = None
         self._due_us = 0
         self._is_due = False
+        self._is_running = False
         self._in_turn = 0  # runs that are wanted in this turn of the event loop
         self._crowd = 0.0  # in a turn, as it has been of late
 
@@ -154,7 +155,7 @@ class Batcher:
         wanted = Wanted(self, model, feeds, key)
         waiting = self.waiting
         waiting.append(wanted)
-        if len(waiting) >= min(self.users, MOST):
+        if len(waiting) >= min(self.users, MOST) and not self._is_running:
             self.run()
             return wanted
         if delay_us <= 0:
@@ -174,12 +175,16 @@ class Batcher:
         self._is_due = False
         self._stop_timer()
         waiting, self.waiting = self.waiting, []
-        while waiting:
-            key = waiting[0].key
-            together = [each for each in waiting if each.key == key]
-            waiting = [each for each in waiting if each.key != key]
-            for first in range(0, len(together), MOST):
-                self._run_together(together[first : first + MOST])
+        before, self._is_running = self._is_running, True  # who has its answer may want more
+        try:
+            while waiting:
+                key = waiting[0].key
+                together = [each for each in waiting if each.key == key]
+                waiting = [each for each in waiting if each.key != key]
+                for first in range(0, len(together), MOST):
+                    self._run_together(together[first : first + MOST])
+        finally:
+            self._is_running = before
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -34,6 +34,8 @@ class Inbox:
         See `wait_in`.
     is_nudged : bool
         Whether the consumer has something to do that is in no boundary.
+    held : bool
+        Whether the consumer is not through with the last packet: it is given nothing meanwhile.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Inbox:
         "arrivals",
         "boundaries",
         "draining",
+        "held",
         "is_nudged",
         "open",
         "paused",
@@ -62,11 +65,12 @@ class Inbox:
         self.draining: list[Boundary] = []
         self.waiters: list[asyncio.Future[None]] = []
         self.is_nudged = False
+        self.held = False
         self._error: BaseException | None = None
 
     def wake(self) -> None:
-        """Let the consumer look again."""
-        if self.waiters:
+        """Let the consumer look again, unless it is not through with the last packet."""
+        if self.waiters and not self.held:
             wake_all(self.waiters)
 
     def fail(self, error: BaseException) -> None:
@@ -94,6 +98,9 @@ class Inbox:
         None, too, when it is nudged.
         """
         while True:
+            if self.held:
+                await wait_in(self.waiters)
+                continue
             boundary = self.oldest()
             if boundary is not None or self.paused or self.is_nudged:
                 return boundary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Set
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 import msgspec
@@ -217,8 +218,7 @@ class Unit:
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             if not task.cancelling():  # by nobody but the node that it called
-                message = f"{self.name.removeprefix('remotemedia:')} raised CancelledError"
-                self._hooks.broken(SessionError(message))
+                self._hooks.broken(self._cancelled())
             return
         error = task.exception()
         if error is not None:
@@ -231,6 +231,9 @@ class Unit:
         elif task is self.task and not self.inbox.paused:  # it was, when the task ended
             self._forget(self._let_out)
             self.start()
+
+    def _cancelled(self) -> SessionError:
+        return SessionError(f"{self.name.removeprefix('remotemedia:')} raised CancelledError")
 
     async def _send(self, link: Link, data: Data, origin: Packet) -> None:
         """Put one item into the boundary behind a link; waits for room. Drops stale items."""
@@ -283,6 +286,8 @@ class IslandUnit(Unit):
         self._island = Island(self._fail, hooks.clock, self._deliver)
         self._island.watch(wiring.arrivals.values())
         self._napping: asyncio.Future[None] | None = None
+        self._awaited: object = None
+        self._context = copy_context()
         self._is_idle = False
         self._left: tuple[Delivery | None, Packet] | None = None
         self._count = 0
@@ -292,7 +297,7 @@ class IslandUnit(Unit):
         island, arrivals, stack = self._island, self.wiring.arrivals, self._island.stack
         inbox, budget = self.inbox, self._hooks.budget
         while True:
-            boundary = inbox.oldest()
+            boundary = None if inbox.held else inbox.oldest()
             if boundary is None:
                 self._is_idle = True
                 try:
@@ -311,7 +316,10 @@ class IslandUnit(Unit):
             packet, target = self._take(boundary)
             delivery = island.push(arrivals[target], packet.data)
             if delivery is not None or stack:
-                await self._finish_with(delivery, packet)
+                if delivery is None:
+                    delivery = island.advance()
+                if not self._hold(delivery) and (delivery is not None or stack):
+                    await self._finish_with(delivery, packet)
             self._count += 1
             if not self._count & (island.rows - 1):
                 island.fold()
@@ -324,7 +332,7 @@ class IslandUnit(Unit):
         """Whether it waits for a packet, so that `work_now` may be called."""
         inbox = self.inbox
         return self._is_idle and not (
-            inbox.arrivals or inbox.paused or inbox.is_nudged or self.stopped
+            inbox.arrivals or inbox.paused or inbox.is_nudged or inbox.held or self.stopped
         )
 
     def work_now(self, target: Arrival, packet: Packet) -> bool:
@@ -345,6 +353,48 @@ class IslandUnit(Unit):
         self.inbox.is_nudged = True
         self.inbox.wake()
         return False
+
+    def _hold(self, delivery: Delivery | None) -> bool:
+        """Go on with the packet when what a `Pause` waits for is done; False if there is none.
+
+        It goes on in the call that tells of that, without a turn of the task: many units wait for
+        the same.
+        """
+        if delivery is None or delivery[0] is not PAUSED:
+            return False
+        pause: Any = delivery[1]
+        if pause.delay_us is not None or pause.until is None:
+            return False
+        self._awaited = pause.until
+        self.inbox.held = True
+        pause.until.add_done_callback(self._go_on)
+        return True
+
+    def _go_on(self, awaited: object) -> None:
+        if awaited is self._awaited and not self.stopped:
+            self._context.run(self._advance)
+
+    def _advance(self) -> None:
+        """Go on with the packet; the task does what has to be waited for."""
+        self._deliveries = 0
+        try:
+            delivery = self._island.advance()
+        except asyncio.CancelledError:
+            self._hooks.broken(self._cancelled())
+            return
+        if not self._hold(delivery):
+            self._release(delivery)
+
+    def _release(self, delivery: Delivery | None) -> None:
+        """Let the task go on: with what is left of the packet, or with the next one."""
+        inbox, packet = self.inbox, self.packet
+        self._awaited, inbox.held = None, False
+        if packet is not None and (delivery is not None or self._island.stack):
+            self._left = delivery, packet
+            inbox.is_nudged = True
+        # It is asked for the next packet, which tells it that this one is done.
+        if inbox.is_nudged or inbox.oldest() is not None or inbox.paused or not inbox.open:
+            inbox.wake()
 
     async def _finish_with(self, delivery: Delivery | None, packet: Packet) -> None:
         """Deliver what comes of a packet, until nothing is left to do of it."""
@@ -414,8 +464,11 @@ class IslandUnit(Unit):
         if self._left is not None and self.cut == self.generation:
             self._left = None, self._left[1]
         napping = self._napping
-        if napping is not None and (not stack or stack[-1] is not first) and not napping.done():
-            napping.set_result(None)
+        if not stack or stack[-1] is not first:
+            if napping is not None and not napping.done():
+                napping.set_result(None)
+            if self._awaited is not None:
+                self._release(None)
         self._forget(nodes)
 
     def close_items(self) -> None:
