@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 
 import pytest
@@ -211,6 +212,14 @@ def test_plugins_are_found_and_loaded_when_asked_for(registry, plugins):
     assert registry.info("Good").origin == "rm-good"
     assert registry.find("Good").__name__ == "Good"
     assert [point.name for point in entry_points("remotemedia.nodes")] == [OURS[0], "Good", OURS[1]]
+
+
+def test_what_is_installed_and_removed_meanwhile_is_seen(plugins, tmp_path):
+    before = entry_points("remotemedia.nodes")
+    plugins("rm-good", "[remotemedia.nodes]\nGood = rm_good:Good\n", rm_good=GOOD)
+    assert {point.name for point in entry_points("remotemedia.nodes")} == {*OURS, "Good"}
+    shutil.rmtree(tmp_path / "rm_good-1.0.dist-info")
+    assert entry_points("remotemedia.nodes") == before
 
 
 def test_a_broken_plugin_is_listed_with_its_reason_and_stops_no_other(registry, plugins):

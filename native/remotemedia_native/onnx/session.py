@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime
 
 from remotemedia.errors import ModelError, ModelNotFoundError, UnavailableError
-from remotemedia.models.onnx_file import OnnxFile, called
+from remotemedia.models.onnx_file import MadeFile, OnnxFile, called
 from remotemedia_native.onnx.failures import why_not_opened
 from remotemedia_native.onnx.providers import CPU, PROVIDERS, full_name
 
@@ -91,7 +91,7 @@ def open_sessions() -> int:
 
 def _identity(file: Path | bytes) -> tuple[Key, str]:
     if isinstance(file, bytes):
-        digest = hashlib.sha256(file).hexdigest()
+        digest = file.sha256 if isinstance(file, MadeFile) else hashlib.sha256(file).hexdigest()
         return (digest,), called(file)
     try:
         found = file.resolve()

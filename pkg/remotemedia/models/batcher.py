@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from remotemedia.clock import Clock, SystemClock, Timer
 from remotemedia.models.backend import Feeds, Model
 
-PAYS = 4
+PAYS = 3
 """Runs from which on it pays to make one of them."""
 REMEMBERED = 16
 """Turns of the event loop by which it is judged how many runs come in one."""
@@ -151,7 +151,7 @@ class Batcher:
     def want(self, model: Model, feeds: Feeds, delay_us: int) -> Wanted:
         """Ask for a run within a time; the arrays must stay as they are until it is done."""
         axes = self._axes
-        key = (*(x.shape if name in axes else x.tobytes() for name, x in feeds.items()),)
+        key = tuple([x.shape if name in axes else x.tobytes() for name, x in feeds.items()])
         wanted = Wanted(self, model, feeds, key)
         waiting = self.waiting
         waiting.append(wanted)

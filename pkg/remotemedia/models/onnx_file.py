@@ -7,8 +7,10 @@ The format is protobuf [1]_; of its messages what is needed here is read, and no
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -44,6 +46,11 @@ class MadeFile(bytes):
     """
 
     name: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Its digest."""
+        return hashlib.sha256(self).hexdigest()
 
     def __new__(cls, content: bytes, name: str) -> MadeFile:
         """As said."""

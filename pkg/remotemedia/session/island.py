@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from time import perf_counter
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -375,6 +376,9 @@ def iterate(result: Any) -> Iterator[Any] | None:
     """An iterator over what a node returned; None when that is nothing that a node may return."""
     kind = result.__class__
     items: Iterator[Any]
+    if kind is GeneratorType:  # as a rule
+        items = result
+        return items
     if kind is list or kind is tuple:
         items = iter(result)
         return items

@@ -170,7 +170,7 @@ def test_it_pays_once_there_are_many_in_a_turn() -> None:
         return waiting
 
     for _ in range(100):
-        assert turn(3) == 0  # too few, however long
+        assert turn(2) == 0  # too few, however long
     assert turn(8) == 0
     for _ in range(20):
         turn(8)
@@ -180,7 +180,7 @@ def test_it_pays_once_there_are_many_in_a_turn() -> None:
     assert turn(8) == 0
     for _ in range(40):
         turn(8)
-    together.users = 3
+    together.users = 2
     assert turn(8) == 0
 
 

@@ -49,7 +49,7 @@ class SileroVAD(PerModelStream[SileroStream]):
     `EnergyVAD`. Frames are counted from the start of the stream, so that what comes out does not
     depend on how the input is cut into blocks.
 
-    Batches. Where so many live sessions of an event loop use the model that four frames or more
+    Batches. Where so many live sessions of an event loop use the model that three frames or more
     come in one turn of the loop, they wait for one another, for at most `batch_ms`, and it runs on
     all at once, which takes a quarter of the time for each. Fewer never wait. 0: only those of the
     same turn are put together. null: every frame is by itself.
