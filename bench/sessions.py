@@ -36,6 +36,7 @@ import remotemedia as rm
 RATE = 48_000
 BLOCK_S = 0.02
 SETTLE_S = 2.0
+ENDING_S = 0.2  # what is due then may be held up by the end of all the others
 
 
 def blocks() -> list[rm.Audio]:
@@ -68,13 +69,15 @@ class Live:
         self.late: list[float] = []
         self.events = 0
 
-    async def read(self, settled: float) -> None:
-        """Note how late reports come, s, once it has settled, and count the segments' events."""
+    async def read(self, first: float, last: float) -> None:
+        """Note how late reports come, s, that are due in a time, and count the segments' events."""
         async for packet in self.session.outputs():
             if packet.node == "vad":
                 self.events += isinstance(packet.data, rm.Json)
-            elif self.due > settled and packet.data.value["kind"] == "interim":
-                self.late.append(perf_counter() - (self.due - BLOCK_S))
+            elif packet.data.value["kind"] == "interim":
+                due = self.due - BLOCK_S
+                if first < due < last:
+                    self.late.append(perf_counter() - due)
 
 
 async def feed(sessions: list[Live], end: float, source: list[rm.Audio]) -> None:
@@ -104,7 +107,8 @@ async def crowd(count: int, seconds: float, defaults: bool) -> tuple[list[float]
         gc.freeze()
         start = perf_counter() + 0.5
         sessions = [Live(each, start + number / count) for number, each in enumerate(opened)]
-        readers = [asyncio.create_task(each.read(start + SETTLE_S)) for each in sessions]
+        counted = start + SETTLE_S, start + seconds - ENDING_S
+        readers = [asyncio.create_task(each.read(*counted)) for each in sessions]
 
         async def share() -> float:
             await asyncio.sleep(start + SETTLE_S - perf_counter())
