@@ -16,8 +16,8 @@ PAYS = 3
 """Runs from which on it pays to make one of them."""
 REMEMBERED = 16
 """Turns of the event loop by which it is judged how many runs come in one."""
-MOST = 64
-"""Runs in a batch: what more would save is little, and it would hold up the event loop."""
+MOST = 32
+"""Runs in a batch: more would save nothing, and hold up the event loop."""
 
 Outputs = Mapping[str, NDArray[Any]]
 Axes = Mapping[str, int]
