@@ -5,8 +5,8 @@ another place in it. They begin one after the other within a second. A report of
 every 100 ms; how late it is counts from the moment at which the block that brought it was due (the
 one at the end of the stream is brought by none). Where the loop cannot follow, that grows without
 end. As a server does, it takes what is there at the start out of Python's garbage collection, which
-would stop all of them for 80 ms. It resamples by soxr and measures RMS and peak; `--defaults`: with
-what a manifest has that says nothing of it, resampling by numpy and loudness by EBU R 128, too.
+would stop all of them for 80 ms. Sessions are eager, soxr resamples, RMS and peak are measured.
+`--defaults`: they are not eager, numpy resamples, and loudness by EBU R 128 is measured as well.
 
 Models and recordings are fetched on first use.
 
@@ -101,7 +101,8 @@ async def crowd(count: int, seconds: float, defaults: bool) -> tuple[list[float]
     source = blocks()
     async with AsyncExitStack() as stack:
         opened = [
-            await stack.enter_async_context(pipeline(defaults).session()) for _ in range(count)
+            await stack.enter_async_context(pipeline(defaults).session(eager=not defaults))
+            for _ in range(count)
         ]
         gc.collect()
         gc.freeze()

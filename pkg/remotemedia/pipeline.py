@@ -337,6 +337,7 @@ class Pipeline:
         max_latency_ms: float | None = None,
         catch_up: CatchUpKind = "drop",
         health: bool | StreamLimits = False,
+        eager: bool = False,
     ) -> Session:
         """A live session, to be used with ``async with``; see `Session` for the options."""
         from remotemedia.session.session import Session
@@ -350,6 +351,7 @@ class Pipeline:
             catch_up=catch_up,
             pipeline=self,
             health=health,
+            eager=eager,
         )
 
 

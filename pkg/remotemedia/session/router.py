@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
 from remotemedia.clock import Clock, deadline
-from remotemedia.data import Packet, Text
+from remotemedia.data import Control, Packet, Text
 from remotemedia.graph import Edge
 from remotemedia.manifest import Policy
 from remotemedia.metrics import EdgeMetrics, Metrics
@@ -297,6 +297,18 @@ class Router:
         """A queue for what the client sends."""
         capacity = max(CAPACITY, 2 * inbox.wanted)
         return kind("", "", inbox, (node_id, port), capacity, clock=self._hooks.clock)
+
+    def work_now(self, entry: Boundary, packet: Packet) -> bool:
+        """Work at once on what the client sends; False, and nothing is done, if it has to wait."""
+        unit = self._unit_of[packet.node]
+        if not isinstance(unit, IslandUnit) or not unit.is_free or unit.inbox.batches:
+            return False
+        if packet.data.__class__ is Control:
+            return False
+        entry.pass_by()
+        unit.wiring.steps[packet.node].direct += 1
+        unit.context.run(unit.work_now, entry.target, packet)
+        return True
 
     def make_timers(self, node_id: str, held: bool = False) -> Timers:
         """The timers of a node; of one that is not there yet, they are held until it is."""

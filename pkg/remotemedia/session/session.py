@@ -33,6 +33,7 @@ from remotemedia.metrics import Metrics
 from remotemedia.node import Node
 from remotemedia.plan import Plan, checked
 from remotemedia.session.address import Entry, find_entries, known_node, misfit, refusal
+from remotemedia.session.boundary import CAPACITY
 from remotemedia.session.budget import CatchUpKind, make_budget
 from remotemedia.session.bus import Bus
 from remotemedia.session.cast import Cast, to_its_end
@@ -51,7 +52,7 @@ from remotemedia.session.report import conversions
 from remotemedia.session.router import Router, reached
 from remotemedia.session.tap import add_tap, check_here
 from remotemedia.session.timers import OUT
-from remotemedia.session.unit import Hooks
+from remotemedia.session.unit import Hooks, turn
 
 if TYPE_CHECKING:
     from remotemedia.pipeline import Pipeline
@@ -91,6 +92,11 @@ class Session:
     health : bool or StreamLimits
         Watch the audio and video that is sent: drift, jumps, skew, freezes, cadence. `metrics`
         then has `streams`, and an event ``alert`` tells what was raised or cleared.
+    eager : bool
+        `send` has what it sends worked on at once where the nodes are idle, instead of waking
+        their task: less time for each packet, for a server with many sessions. So when `send`
+        returns, results may be there. A recording of such a session may replay otherwise where it
+        sends and interrupts in one instant.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class Session:
         catch_up: CatchUpKind = "drop",
         pipeline: Pipeline | None = None,
         health: bool | StreamLimits = False,
+        eager: bool = False,
     ) -> None:
         self.close_timeout_us = close_timeout_ms * 1000
         self.clock: Clock = clock or SystemClock()
@@ -144,6 +151,8 @@ class Session:
         self.router = Router(
             plan, nodes, hooks, self.clock, self._observers, self._policy, self.parts
         )
+        self._eager = eager
+        self._at_once = 0  # packets that were worked on at once, since others had their turn
         self._entries: dict[str | None, tuple[Entry, ...]] = {}
         self._sequence = 0
         self._state = "new"
@@ -313,7 +322,12 @@ class Session:
             if self._observers.watching:
                 self._observers.sent([packet])
             ingress = router.queues.entries.get((node, port)) or router.entry(node, port)
-            if not ingress.offer(packet):
+            if self._eager and router.work_now(ingress, packet):
+                self._at_once += 1
+                if self._at_once >= CAPACITY:
+                    self._at_once = 0
+                    await turn()
+            elif not ingress.offer(packet):
                 await ingress.put(packet)
                 self.check_not_closed()
             return sequence

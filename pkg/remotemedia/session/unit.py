@@ -287,7 +287,7 @@ class IslandUnit(Unit):
         self._island.watch(wiring.arrivals.values())
         self._napping: asyncio.Future[None] | None = None
         self._awaited: object = None
-        self._context = copy_context()
+        self.context = copy_context()
         self._is_idle = False
         self._left: tuple[Delivery | None, Packet] | None = None
         self._count = 0
@@ -343,12 +343,20 @@ class IslandUnit(Unit):
         island = self._island
         self.packet = packet
         self._deliveries = 0
-        delivery = island.push(self.wiring.arrivals[target], packet.data)
+        try:
+            delivery = island.push(self.wiring.arrivals[target], packet.data)
+            if delivery is None and island.stack:
+                delivery = island.advance()
+        except asyncio.CancelledError:
+            self._hooks.broken(self._cancelled())
+            return True
         self._count += 1
         if not self._count & (island.rows - 1):
             island.fold()
         if delivery is None and not island.stack:
             return True
+        if self._hold(delivery):
+            return False
         self._left = delivery, packet
         self.inbox.is_nudged = True
         self.inbox.wake()
@@ -372,7 +380,7 @@ class IslandUnit(Unit):
 
     def _go_on(self, awaited: object) -> None:
         if awaited is self._awaited and not self.stopped:
-            self._context.run(self._advance)
+            self.context.run(self._advance)
 
     def _advance(self) -> None:
         """Go on with the packet; the task does what has to be waited for."""
