@@ -212,6 +212,33 @@ def test_speaking(site: Site, open_page: Open) -> None:
     assert abs(answer["loudest"] - abs(here).max()) < 0.01
 
 
+OWN = """
+import remotemedia as rm
+from remotemedia.nodes.models.silero_vad import SileroVAD
+
+@rm.node("Careful")
+class Careful(SileroVAD):
+    class Params(SileroVAD.Params, frozen=True):
+        threshold: float = 0.9
+"""
+
+
+def test_own_source_may_import_the_code_of_models(site: Site, open_page: Open) -> None:
+    started = open_page(site).evaluate(
+        """async ([manifest, source]) => {
+            const pipeline = await window.load(manifest, { source });
+            try {
+                await pipeline.start();
+                return await pipeline.models();
+            } finally {
+                await pipeline.close();
+            }
+        }""",
+        [manifest("Careful"), OWN],
+    )
+    assert [each["model"] for each in started] == ["silero-vad"]
+
+
 @pytest.mark.parametrize(
     ("params", "code", "words"),
     [

@@ -62,7 +62,11 @@ export class Loader {
       progress.say("pipeline", `installing ${packages.join(", ")}`, 0.95);
       await this.#install(remote, packages.map(packageOf));
     }
-    if (source !== "") await remote.ask({ type: "define", source });
+    if (source !== "") {
+      // No graph says yet that it is needed.
+      if (/\bremotemedia\.(nodes\.)?models\b/.test(source)) await this.#ensure(remote, "models");
+      await remote.ask({ type: "define", source });
+    }
     progress.say("pipeline", "loading the pipeline", 0.95);
     return this.give(remote, manifest, "load");
   }
