@@ -130,6 +130,7 @@ def audio_level() -> Cases:
     yield "steps of 10 ms", {"interval_ms": 10}, audio(speech, 8_000, 4, sizes=[1_000])
     split: dict[str, object] = {"interval_ms": None, "split_at_gaps": True}
     yield "segments", split, audio(speech, 8_000, 8, gap_every=7)
+    yield "without loudness", {"loudness": False}, audio(steps, 44_100, 4, channels=2)
     yield "not finite", {}, audio(broken, 16_000, 4, channels=2)
     streams = [audio(steps, 16_000, 2, stream_id=name) for name in "ab"]
     yield "two streams", {}, in_turns(*streams)
