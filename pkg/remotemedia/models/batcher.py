@@ -196,21 +196,24 @@ class Batcher:
             _run_alone(batch[0])
             return
         axes, like = self._axes, batch[0].feeds
-        feeds = {
-            name: np.concatenate([each.feeds[name] for each in batch], axes[name])
-            if name in axes
-            else array
-            for name, array in like.items()
-        }
         try:
+            feeds = {
+                name: np.concatenate([each.feeds[name] for each in batch], axes[name])
+                if name in axes
+                else array
+                for name, array in like.items()
+            }
             outputs = batch[0].model.run(feeds)
+            parts = [_parts(array, axes.get(name), len(batch)) for name, array in outputs.items()]
+            answers = [
+                dict(zip(outputs, arrays, strict=True)) for arrays in zip(*parts, strict=True)
+            ]
         except Exception:
             for each in batch:
                 _run_alone(each)
             return
-        parts = [_parts(array, axes.get(name), len(batch)) for name, array in outputs.items()]
-        for each, arrays in zip(batch, zip(*parts, strict=True), strict=True):
-            each.settle(dict(zip(outputs, arrays, strict=True)))
+        for each, answer in zip(batch, answers, strict=True):
+            each.settle(answer)
 
 
 def join(model: Model, axes: Axes, clock: Clock) -> Batcher | None:

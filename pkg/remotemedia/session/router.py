@@ -307,7 +307,7 @@ class Router:
             return False
         entry.pass_by()
         unit.wiring.steps[packet.node].direct += 1
-        unit.context.run(unit.work_now, entry.target, packet)
+        unit.work_now(entry.target, packet)
         return True
 
     def make_timers(self, node_id: str, held: bool = False) -> Timers:

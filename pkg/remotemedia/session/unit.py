@@ -287,10 +287,19 @@ class IslandUnit(Unit):
         self._island.watch(wiring.arrivals.values())
         self._napping: asyncio.Future[None] | None = None
         self._awaited: object = None
-        self.context = copy_context()
+        self._asking: object = None
+        self._context = copy_context()
         self._is_idle = False
         self._left: tuple[Delivery | None, Packet] | None = None
         self._count = 0
+
+    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """As any unit, but in a context that is known: what is done outside of the task is, too."""
+        self._context = copy_context()
+        loop = asyncio.get_running_loop()
+        self.task = loop.create_task(work, name=self.name, context=self._context)
+        self.task.add_done_callback(self._on_done)
+        return self.task
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
@@ -340,6 +349,9 @@ class IslandUnit(Unit):
 
         Real-time path: from the loop's thread, outside of the unit's task, while `is_free`.
         """
+        return self._context.run(self._work_now, target, packet)
+
+    def _work_now(self, target: Arrival, packet: Packet) -> bool:
         island = self._island
         self.packet = packet
         self._deliveries = 0
@@ -347,8 +359,8 @@ class IslandUnit(Unit):
             delivery = island.push(self.wiring.arrivals[target], packet.data)
             if delivery is None and island.stack:
                 delivery = island.advance()
-        except asyncio.CancelledError:
-            self._hooks.broken(self._cancelled())
+        except BaseException as error:
+            self._broken(error)
             return True
         self._count += 1
         if not self._count & (island.rows - 1):
@@ -373,22 +385,28 @@ class IslandUnit(Unit):
         pause: Any = delivery[1]
         if pause.delay_us is not None or pause.until is None:
             return False
-        self._awaited = pause.until
+        self._awaited = self._asking = pause.until
         self.inbox.held = True
         pause.until.add_done_callback(self._go_on)
+        if self._asking is None:  # it was done, and has called: there is nothing to wait for
+            self._awaited, self.inbox.held = None, False
+            return False
+        self._asking = None
         return True
 
     def _go_on(self, awaited: object) -> None:
-        if awaited is self._awaited and not self.stopped:
-            self.context.run(self._advance)
+        if self._asking is not None and awaited is self._asking:
+            self._asking = None
+        elif awaited is self._awaited and not self.stopped:
+            self._context.run(self._advance)
 
     def _advance(self) -> None:
         """Go on with the packet; the task does what has to be waited for."""
         self._deliveries = 0
         try:
             delivery = self._island.advance()
-        except asyncio.CancelledError:
-            self._hooks.broken(self._cancelled())
+        except BaseException as error:
+            self._broken(error)
             return
         if not self._hold(delivery):
             self._release(delivery)
@@ -400,9 +418,16 @@ class IslandUnit(Unit):
         if packet is not None and (delivery is not None or self._island.stack):
             self._left = delivery, packet
             inbox.is_nudged = True
-        # It is asked for the next packet, which tells it that this one is done.
-        if inbox.is_nudged or inbox.oldest() is not None or inbox.paused or not inbox.open:
+        inbox.oldest()  # to ask for the next packet says that this one is done
+        if inbox.is_nudged or inbox.arrivals or inbox.paused or not inbox.open:
             inbox.wake()
+
+    def _broken(self, error: BaseException) -> None:
+        """A call outside of the task raised what is no failure of an item."""
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        cancelled = isinstance(error, asyncio.CancelledError)
+        self._hooks.broken(self._cancelled() if cancelled else error)
 
     async def _finish_with(self, delivery: Delivery | None, packet: Packet) -> None:
         """Deliver what comes of a packet, until nothing is left to do of it."""
@@ -468,9 +493,15 @@ class IslandUnit(Unit):
         super().drop(nodes)
         stack = self._island.stack
         first = stack[-1] if stack else None
-        self._island.drop(nodes)
-        if self._left is not None and self.cut == self.generation:
-            self._left = None, self._left[1]
+        self._context.run(self._island.drop, nodes)
+        if self._left is not None:
+            delivery, packet = self._left
+            if delivery is None or delivery[0] is PAUSED:
+                gone = not stack or stack[-1] is not first
+            else:
+                gone = delivery[0].source in nodes
+            if gone or self.cut == self.generation:
+                self._left = None, packet
         napping = self._napping
         if not stack or stack[-1] is not first:
             if napping is not None and not napping.done():
@@ -481,7 +512,7 @@ class IslandUnit(Unit):
 
     def close_items(self) -> None:
         """Close the generators that stand still."""
-        self._island.drop()
+        self._context.run(self._island.drop)
 
     def fold(self) -> None:
         """Sort the clock readings into histograms."""

@@ -99,6 +99,17 @@ def test_who_is_to_blame_fails_alone() -> None:
     assert wanted[2].outputs()["y"].item() == 6
 
 
+def test_a_model_that_gives_no_more_for_more_is_run_for_each() -> None:
+    class OneForAll(Sums):
+        def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+            return {"y": super().run(feeds)["y"][:1]}
+
+    model, together = OneForAll(), batcher(9)
+    wanted = [together.want(model, feeds(k), DELAY_US) for k in range(3)]
+    assert [each.outputs()["y"].item() for each in wanted] == [0, 2, 4]
+    assert model.sizes == [3, 1, 1, 1]
+
+
 def test_who_withdraws_is_not_run() -> None:
     model, together = Sums(), batcher(9)
     first, second = (

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import remotemedia as rm
 from remotemedia.clock import sleep
 from remotemedia.data import Text
 from remotemedia.errors import SessionFailedError
+from remotemedia.manifest import Batch, Policy, Retry
 from remotemedia.node import Pause
 from remotemedia.testing import VirtualClock
 from session_nodes import pipeline, texts
 
+WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+
+
+class Worse(BaseException):
+    """No failure of an item."""
+
 
 class Waits:
     """What a pause is until; `settle` calls at once, as a batch of runs does."""
+
+    is_done = False
+    """Whether it calls as soon as it is asked."""
 
     def __init__(self) -> None:
         self.callbacks: list[Callable[[Any], object]] = []
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
         self.callbacks.append(callback)
+        if self.is_done:
+            callback(self)
 
     def settle(self) -> None:
         for callback in self.callbacks:
@@ -40,15 +54,25 @@ class Pausing(rm.Node):
     waits: ClassVar[list[Waits]] = []
     closed: ClassVar[list[str]] = []
 
+    def open(self, ctx: rm.Context) -> None:
+        WHO.set("opened")
+
     def process(self, data: Text) -> Iterator[Any]:
         try:
             for number in range(int(data.text[-1])):
                 wait = Waits()
                 self.waits.append(wait)
-                yield Pause(None, wait)
+                wait.is_done = data.text.startswith("done")
+                with np.errstate(over="raise"):  # as a context variable
+                    yield Pause(None, wait)
                 if data.text.startswith("cancel"):
                     raise asyncio.CancelledError
-                yield Text(f"{data.text}.{number}")
+                if data.text.startswith("worse"):
+                    raise Worse
+                if data.text.startswith("fail") and len(self.waits) < 3:
+                    raise ValueError(WHO.get())
+                for _ in range(100 if data.text.startswith("many") else 1):
+                    yield Text(f"{data.text}.{number}")
         finally:
             self.closed.append(data.text)
 
@@ -153,6 +177,8 @@ async def test_closing_closes_what_waits(clock: VirtualClock) -> None:
         await s.send(Text("a1"))
         await clock.idle()
     assert Pausing.closed == ["a1"]
+    assert s.dropped_events == 0
+    assert [event async for event in s.events()] == []
     settle()
     assert await got(s) == []
 
@@ -199,10 +225,97 @@ async def test_a_client_that_does_not_read_loses_nothing(clock: VirtualClock) ->
         assert found == expected
 
 
-async def test_a_cancellation_that_a_node_raises_breaks_the_session(clock: VirtualClock) -> None:
-    async with pipeline("p:TestPausing").session(clock=clock) as s:
-        await s.send(Text("cancel1"))
+@pytest.mark.parametrize("eager", [False, True])
+async def test_what_is_done_already_is_not_waited_for(clock: VirtualClock, eager: bool) -> None:
+    async with pipeline("p:TestPausing").session(clock=clock, eager=eager) as s:
+        await clock.idle()
+        expected = []
+        for text in texts("done a2", "many1", "done b9", "c0", "done many2"):
+            await s.send(text)
+        for _ in range(20):
+            await clock.idle()
+            if Pausing.waits:
+                settle()
+        for text, number, times in (
+            ("done a2", 2, 1),
+            ("many1", 1, 100),
+            ("done b9", 9, 1),
+            ("done many2", 2, 1),
+        ):
+            expected += [f"{text}.{n}" for n in range(number) for _ in range(times)]
+        assert await got(s) == expected
+        adds_up(s)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+async def test_an_interrupt_of_a_node_drops_what_the_task_was_to_go_on_with(
+    clock: VirtualClock, eager: bool
+) -> None:
+    async with pipeline("p:TestPausing").session(clock=clock, eager=eager) as s:
+        await clock.idle()
+        await s.send(Text("many1"))
+        await clock.idle()
+        settle()  # 64 items, then others get their turn
+        await s.interrupt("p")
+        assert await got(s) == []
+        await s.send(Text("b1"))
         await clock.idle()
         settle()
-        with pytest.raises(SessionFailedError, match="p raised CancelledError"):
+        assert await got(s) == ["b1.0"]
+        adds_up(s)
+
+
+async def test_a_batch_that_is_not_full_is_waited_for_behind_a_pause(clock: VirtualClock) -> None:
+    batch = Batch(min_items=2, max_items=2, max_wait_ms=100, merge="separate")
+    p = rm.Pipeline()
+    p.add("TestPausing", id="p", policy=Policy(batch=batch))
+    async with p.session(clock=clock) as s:
+        for text in texts("a1", "b0"):
+            await s.send(text)
+        await clock.idle()
+        await s.send(Text("c1"))
+        settle()
+        assert await got(s) == ["a1.0"]
+        await sleep(clock, 100_000)
+        settle()
+        assert await got(s) == ["c1.0"]
+        adds_up(s)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+async def test_all_of_a_node_runs_in_one_context(clock: VirtualClock, eager: bool) -> None:
+    """What is set in it is taken back in it, and what was set when it opened is there."""
+    async with pipeline("p:TestPausing").session(clock=clock, eager=eager) as s:
+        await clock.idle()
+        await s.send(Text("fail1"))
+        await clock.idle()
+        settle()
+        event = await s.next_event()
+        assert event is not None
+        assert "ValueError: opened" in event.traceback
+
+
+async def test_a_failure_after_a_pause_is_tried_again(clock: VirtualClock) -> None:
+    p = rm.Pipeline()
+    p.add("TestPausing", id="p", policy=Policy(retry=Retry(attempts=3, delay_ms=5)))
+    async with p.session(clock=clock) as s:
+        await s.send(Text("fail1"))
+        for wait in range(3):
+            await sleep(clock, 1_000_000)
+            assert len(Pausing.waits) == wait + 1
+            Pausing.waits[-1].settle()
+        assert await got(s) == ["fail1.0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("cancel1", "p raised CancelledError"), ("worse1", "Worse")]
+)
+async def test_what_is_no_failure_of_an_item_breaks_the_session(
+    clock: VirtualClock, text: str, words: str
+) -> None:
+    async with pipeline("p:TestPausing").session(clock=clock) as s:
+        await s.send(Text(text))
+        await clock.idle()
+        settle()
+        with pytest.raises(SessionFailedError, match=words):
             await anext(s.outputs())

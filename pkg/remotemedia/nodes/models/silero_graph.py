@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from remotemedia.errors import ModelError
 from remotemedia.models.onnx_file import OnnxFile
 from remotemedia.models.onnx_graph import OnnxGraph
 from remotemedia.models.tensor_info import TensorInfo
@@ -24,23 +25,21 @@ def as_products(file: OnnxFile) -> bytes:
     Raises
     ------
     ModelError
-        It is not Silero VAD 5 or 6.
+        It is not Silero VAD 5 or 6, or for one rate only.
     """
     networks = silero_weights(file)
+    if len(networks) < 2:  # a rate that it is not made for is the business of whoever runs it
+        raise ModelError(f"{file.name} is for one sample rate only")
     graph = OnnxGraph()
     outputs = _infos("output", "stateN")
-    if len(networks) == 1:
-        (weights,) = networks.values()
-        _network(graph, weights, "output", "stateN")
-    else:
-        is_high = graph.op("Equal", "sr", graph.constant(np.array(HIGH, np.int64)))
-        branches = {}
-        for name, rate in (("then_branch", HIGH), ("else_branch", LOW)):
-            branch = OnnxGraph(name)
-            results = f"{name}_output", f"{name}_state"
-            _network(branch, networks[rate], *results)
-            branches[name] = branch.content((), _infos(*results))
-        graph.ops("If", is_high, outputs=("output", "stateN"), **branches)
+    is_high = graph.op("Equal", "sr", graph.constant(np.array(HIGH, np.int64)))
+    branches = {}
+    for name, rate in (("then_branch", HIGH), ("else_branch", LOW)):
+        branch = OnnxGraph(name)
+        results = f"{name}_output", f"{name}_state"
+        _network(branch, networks[rate], *results)
+        branches[name] = branch.content((), _infos(*results))
+    graph.ops("If", is_high, outputs=("output", "stateN"), **branches)
     inputs = [
         TensorInfo("input", "float32", ("batch", "samples")),
         TensorInfo("state", "float32", (2, "batch", UNITS)),

@@ -129,7 +129,7 @@ class InlinePolicy(Policed):
                 if item is _DONE:
                     settled = True
                     break
-                emitted = True
+                emitted = emitted or item.__class__ is not Pause
                 yield item
         finally:
             close = getattr(items, "close", None)
