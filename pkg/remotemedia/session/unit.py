@@ -110,6 +110,7 @@ class Unit:
         self._let_out: Set[str] = frozenset()  # whose streams are forgotten when the task is done
         self._hooks = hooks
         self._deliveries = 0
+        self._context = copy_context()
 
     def start(self) -> None:
         """Start working, unless the session was closed meanwhile."""
@@ -211,7 +212,9 @@ class Unit:
         """There is one more chain."""
 
     def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        self.task = asyncio.get_running_loop().create_task(work, name=self.name)
+        self._context = copy_context()  # what is done outside of the task is done in it, too
+        loop = asyncio.get_running_loop()
+        self.task = loop.create_task(work, name=self.name, context=self._context)
         self.task.add_done_callback(self._on_done)
         return self.task
 
@@ -288,18 +291,9 @@ class IslandUnit(Unit):
         self._napping: asyncio.Future[None] | None = None
         self._awaited: object = None
         self._asking: object = None
-        self._context = copy_context()
         self._is_idle = False
         self._left: tuple[Delivery | None, Packet] | None = None
         self._count = 0
-
-    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """As any unit, but in a context that is known: what is done outside of the task is, too."""
-        self._context = copy_context()
-        loop = asyncio.get_running_loop()
-        self.task = loop.create_task(work, name=self.name, context=self._context)
-        self.task.add_done_callback(self._on_done)
-        return self.task
 
     async def run(self) -> None:
         """Work until the input has ended and the tails are out."""
