@@ -188,7 +188,6 @@ class _Stream:
         self._meter: LoudnessMeter | None = None
         if params.loudness:
             self._meter = LoudnessMeter(audio.sample_rate, _weights(audio, params))
-        self._steps = 0
         self._interval = params.interval_ms // STEP_MS if params.interval_ms else 0
         self._reported = 0  # steps
         self._due = 0  # when there are so many samples, they are measured
@@ -229,8 +228,8 @@ class _Stream:
             if frames is not None:
                 self._add(frames)
             if interval and not self._left():
-                reports.append(self._interim(framer.position(self._steps)))
-            self._due = framer.position(self._steps + self._left())
+                reports.append(self._interim(framer.position(framer.index)))
+            self._due = framer.position(framer.index + self._left())
         if self._origin_us is None:
             self._origin_us = self.timeline.pts_us(0)
         self.timeline.forget(self._since_report.start if interval else self.timeline.frames)
@@ -240,13 +239,12 @@ class _Stream:
         """Steps to be measured at once, if there are no more."""
         if not self._interval:
             return BATCH
-        return min(self._reported + self._interval - self._steps, BATCH)
+        return min(self._reported + self._interval - self._framer.index, BATCH)
 
     def _add(self, frames: NDArray[np.float32]) -> None:
         steps = _measure(frames)
         if self._meter is not None:
             self._meter.add(*self._meter.energies(steps.blocks))
-        self._steps += frames.shape[1]
         self._since_report.add(steps.sums, steps.peaks)
         self._non_finite += steps.non_finite
 
@@ -255,7 +253,7 @@ class _Stream:
         report = self._report("interim", totals, end)
         self._since_start.add_totals(totals)
         self._since_report = _Totals(end, self._channels)
-        self._reported = self._steps
+        self._reported = self._framer.index
         return report
 
     def finish(self) -> Iterator[Json]:

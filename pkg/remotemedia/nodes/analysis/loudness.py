@@ -102,9 +102,8 @@ class LoudnessMeter:
         self._rate = sample_rate
         self._weights = tuple(weights)
         self._filter = KWeighting(sample_rate, len(weights), -(-sample_rate * STEP_MS // 1000))
-        self._past = [
-            0
-        ] * SHORT_TERM_STEPS  # the last energies, as integers; each step has its place
+        # The last energies, as integers; each step has its place.
+        self._past = [0] * SHORT_TERM_STEPS
         self._momentary = Window(MOMENTARY_STEPS)
         self._short_term = Window(SHORT_TERM_STEPS)
         self.steps = 0
